@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The system calls under the waits: futex, membarrier, pause. Bodies in lib/core/futex.cpp.
+
+#include <cstdint>
+
+#include "forebay/deadline.h"
+
+namespace forebay::detail {
+
+/// Sleeps while *word == expected, at the latest until the deadline (CLOCK_MONOTONIC).
+/// False when the deadline passed. May return early: the caller checks again.
+bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Deadline deadline) noexcept;
+
+/// Wakes every thread that sleeps on the word. The word may be gone already: it is not read.
+void futex_wake(const std::uint32_t* word) noexcept;
+
+/// True when membarrier(PRIVATE_EXPEDITED) was registered for this process.
+extern bool g_asymmetric_barriers;
+[[nodiscard]] inline bool asymmetric_barriers() noexcept { return g_asymmetric_barriers; }
+
+/// Makes every other thread of the process run a full barrier. About 2 us while a sibling runs.
+void process_barrier() noexcept;
+
+/// CPUs that this process may run on, at least 1. Read once.
+[[nodiscard]] int usable_cpu_count() noexcept;
+
+/// Tells the core that this is a spin loop.
+inline void cpu_pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+}  // namespace forebay::detail

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// EventCount: how one thread sleeps until a condition holds, at no cost to those who make it true.
+//
+//     EventCount data;                                   // waiter: the consumer
+//     data.await([&] { return queue.front() != nullptr; });  // consumer
+//     queue.try_push(item); data.notify();                   // producer
+//
+// Thread roles: one waiter at a time; any number of notifiers.
+//
+// Ordering: whatever a notifier wrote before notify() is seen by the waiter's condition, or the
+// waiter is woken. notify() is a load behind a compiler barrier while nobody waits; the thread that
+// is about to park pays with a membarrier. What the condition reads must itself be published with
+// release and read with acquire: the event count orders the sleep, not the data.
+//
+// Destruction: no waiter may be inside, and every notify() must have returned.
+//
+// When not to use: for more than one waiter at a time, or between processes.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <stop_token>
+
+#include "forebay/deadline.h"
+#include "forebay/detail/assert.h"
+#include "forebay/detail/atomic.h"
+
+namespace forebay {
+
+/// How a wait ended.
+enum class WaitStatus : std::uint8_t {
+  ready,      ///< the condition holds
+  timed_out,  ///< the deadline passed first
+  stopped,    ///< stop was requested first
+};
+
+/// Counters of one side's waits. Written by the waiter alone.
+struct WaitStats {
+  std::uint64_t waits = 0;           ///< times the waiter found nothing and had to wait
+  std::uint64_t parks = 0;           ///< of these, times it went to sleep in the kernel
+  std::uint64_t spurious_wakes = 0;  ///< woke and the condition did not hold
+  std::uint64_t waited_ns = 0;       ///< nanoseconds spent waiting, spinning included
+};
+
+template <class P>
+class BasicEventCount {
+ public:
+  using Callback = void (*)(void* context);
+
+  /// `spin_ns_max`: longest time to spin before parking; 0 parks at once. The window actually used
+  /// adapts to the gaps seen, and is zero on one CPU.
+  explicit BasicEventCount(std::uint32_t spin_ns_max = kSpinNsMaxDefault) noexcept
+      : spin_ns_max_(P::kCanSpin && detail::usable_cpu_count() > 1 ? spin_ns_max : 0),
+        spin_ns_(spin_ns_max_) {}
+
+  BasicEventCount(const BasicEventCount&) = delete;
+  BasicEventCount& operator=(const BasicEventCount&) = delete;
+  ~BasicEventCount() {
+    FOREBAY_ASSERT(word_.load(detail::relaxed) != kParked,
+                   "an EventCount was destroyed while a thread waits on it");
+  }
+
+  static constexpr std::uint32_t kSpinNsMaxDefault = 20'000;
+
+  /// Wakes the waiter, or runs its armed callback, if there is one.
+  /// Thread role: any. Blocking: wait-free; one system call, and only when somebody waits.
+  void notify() noexcept {
+    P::light_barrier();  // (L1) pairs with heavy barrier (H1): the caller's writes before the look.
+    // Relaxed: only a hint whether to take the slow path; (L1) orders it.
+    if (word_.load(detail::relaxed) != kIdle) [[unlikely]] notify_slow();
+  }
+
+  /// Whether somebody waits or has a callback armed. A hint: may be stale by the time it returns.
+  [[nodiscard]] bool has_waiter() const noexcept { return word_.load(detail::relaxed) != kIdle; }
+
+  /// Waits until `condition()` holds. Thread role: the waiter. Blocking: until the condition holds,
+  /// the deadline passes, or stop is requested. A condition that holds wins over both.
+  template <class Condition>
+  WaitStatus await(Condition&& condition, Deadline deadline = Deadline::never(),
+                   const std::stop_token& stop = {}) {
+    if (condition()) return WaitStatus::ready;
+    if (stop.stop_requested()) return WaitStatus::stopped;
+    if (deadline.passed()) return WaitStatus::timed_out;
+    ++stats_.waits;
+    const auto began = Deadline::clock::now();
+    WaitStatus status = spin(condition, began) ? WaitStatus::ready : WaitStatus::timed_out;
+    if (status != WaitStatus::ready) {
+      if (stop.stop_possible()) {
+        std::stop_callback on_stop(stop, [this] { notify(); });
+        status = park(condition, deadline, stop);
+      } else {
+        status = park(condition, deadline, stop);
+      }
+    }
+    adapt(Deadline::clock::now() - began);
+    return status;
+  }
+
+  /// Arms a one-shot callback: the next notify() runs it, on the notifier's thread, unless
+  /// `condition()` holds already, in which case nothing is armed and false is returned.
+  /// Thread role: the waiter, who may not wait while a callback is armed (see disarm()).
+  /// The callback must not block, throw, or call back into this object.
+  template <class Condition>
+  [[nodiscard]] bool arm(Callback callback, void* context, Condition&& condition) {
+    callback_ = callback;
+    context_ = context;
+    // (C1) release store, synchronizes-with the acquire exchange (C2): publishes the callback.
+    word_.store(kArmed, detail::release);
+    P::heavy_barrier();  // (H1) pairs with the light barrier (L1): armed before the last look.
+    if (!condition()) return true;
+    return !disarm();
+  }
+
+  /// Takes an armed callback back. False when it has run or is about to.
+  bool disarm() noexcept {
+    std::uint32_t expected = kArmed;
+    // Relaxed: on success nobody else read what arm() wrote; on failure the callback belongs to
+    // the notifier.
+    return word_.compare_exchange_strong(expected, kIdle, detail::relaxed, detail::relaxed);
+  }
+
+  /// Thread role: the waiter.
+  [[nodiscard]] const WaitStats& stats() const noexcept { return stats_; }
+
+ private:
+  static constexpr std::uint32_t kIdle = 0;    // nobody waits
+  static constexpr std::uint32_t kParked = 1;  // a thread sleeps, or is about to
+  static constexpr std::uint32_t kArmed = 2;   // a callback waits
+
+  void notify_slow() noexcept {
+    // (C2) acquire exchange, synchronizes-with the release store (C1): sees the armed callback.
+    // The exchange makes exactly one notifier responsible for a waiter.
+    switch (word_.exchange(kIdle, detail::acquire)) {
+      case kParked:
+        P::futex_wake(word_);
+        break;
+      case kArmed: {
+        // The waiter may arm again as soon as the exchange is done, but only after this callback
+        // told it so: the two fields are this thread's until then.
+        const Callback callback = callback_;
+        void* const context = context_;
+        callback(context);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  template <class Condition>
+  WaitStatus park(Condition& condition, Deadline deadline, const std::stop_token& stop) {
+    ++stats_.parks;
+    for (bool woken = false;; woken = true) {
+      // Relaxed: (H1) orders it before the condition's reads.
+      word_.store(kParked, detail::relaxed);
+      P::heavy_barrier();  // (H1) pairs with the light barrier (L1): flag before the last look.
+      const bool ready = condition();
+      const bool stopped = !ready && stop.stop_requested();
+      if (ready || stopped) {
+        // Relaxed: a notifier that comes now finds nobody, or wakes a word on which nobody sleeps.
+        word_.store(kIdle, detail::relaxed);
+        return ready ? WaitStatus::ready : WaitStatus::stopped;
+      }
+      if (woken) ++stats_.spurious_wakes;
+      if (!P::futex_wait(word_, kParked, deadline)) {
+        word_.store(kIdle, detail::relaxed);
+        return condition() ? WaitStatus::ready : WaitStatus::timed_out;
+      }
+    }
+  }
+
+  template <class Condition>
+  bool spin(Condition& condition, Deadline::time_point began) {
+    if (spin_ns_ == 0) return false;
+    const auto until = began + std::chrono::nanoseconds(spin_ns_);
+    do {
+      for (int i = 0; i < 16; ++i) {
+        detail::cpu_pause();
+        if (condition()) return true;
+      }
+    } while (Deadline::clock::now() < until);
+    return false;
+  }
+
+  // Spinning pays when the wait is shorter than the window. The window follows the gaps: twice a
+  // short gap, and towards zero after gaps that no affordable window would have bridged.
+  void adapt(Deadline::clock::duration waited) noexcept {
+    const auto ns = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(waited).count());
+    stats_.waited_ns += ns;
+    if (spin_ns_max_ == 0) return;
+    const std::uint64_t wanted = ns > spin_ns_max_ ? 0 : std::min<std::uint64_t>(2 * ns, spin_ns_max_);
+    spin_ns_ = static_cast<std::uint32_t>((7 * std::uint64_t{spin_ns_} + wanted) / 8);
+    // Keeps looking now and then, so that a stream whose gaps have become short is noticed.
+    if (spin_ns_ == 0 && stats_.waits % 64 == 0) spin_ns_ = spin_ns_max_ / 4;
+  }
+
+  alignas(detail::kInterferenceBytes) typename P::futex_word word_{kIdle};
+  Callback callback_ = nullptr;  // the waiter's, given to the notifier by (C1)
+  void* context_ = nullptr;
+  // The waiter's own, on a line that notifiers do not read.
+  alignas(detail::kInterferenceBytes) WaitStats stats_;
+  std::uint32_t spin_ns_max_;
+  std::uint32_t spin_ns_;
+};
+
+using EventCount = BasicEventCount<detail::SystemPolicy>;
+
+}  // namespace forebay
