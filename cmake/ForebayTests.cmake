@@ -1,0 +1,58 @@
+# How tests are declared. Every test has one label and its own timeout.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+# What a test may want to know about this build, as environment variables.
+set(FOREBAY_TEST_ENVIRONMENT "FOREBAY_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+if(EXISTS "${PROJECT_SOURCE_DIR}/.venv/bin/python")
+  set(FOREBAY_PYTHON "${PROJECT_SOURCE_DIR}/.venv/bin/python")
+else()
+  find_program(FOREBAY_PYTHON python3)
+endif()
+if(FOREBAY_PYTHON)
+  list(APPEND FOREBAY_TEST_ENVIRONMENT "FOREBAY_PYTHON=${FOREBAY_PYTHON}")
+endif()
+if(FOREBAY_SANITIZE MATCHES "thread")
+  list(APPEND FOREBAY_TEST_ENVIRONMENT "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+elseif(FOREBAY_SANITIZE)
+  list(APPEND FOREBAY_TEST_ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
+endif()
+
+# Builds the sources of one folder into one GoogleTest program, where there are any and the
+# libraries are part of this build. Each of its tests becomes a test of ctest.
+#   forebay_add_gtest(<target> DIR <folder> LABEL <label> LIBRARIES <lib>... [TIMEOUT <seconds>])
+function(forebay_add_gtest target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DIR;LABEL;TIMEOUT" "LIBRARIES")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 60)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS "${arg_DIR}/*.cpp")
+  if(NOT sources)
+    return()
+  endif()
+  foreach(library IN LISTS arg_LIBRARIES)
+    if(library MATCHES "^forebay::" AND NOT TARGET ${library})
+      message(STATUS "${target} is left out: this build has no ${library}")
+      return()
+    endif()
+  endforeach()
+  add_executable(${target} ${sources})
+  forebay_warnings(${target})
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} GTest::gtest_main)
+  gtest_discover_tests(
+    ${target}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
+               ENVIRONMENT "${FOREBAY_TEST_ENVIRONMENT}")
+endfunction()
+
+# Adds one test that is a command: forebay_add_command_test(<name> LABEL <l> TIMEOUT <s> COMMAND ...)
+function(forebay_add_command_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "COMMAND")
+  add_test(NAME ${name} COMMAND ${arg_COMMAND})
+  set_tests_properties(
+    ${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
+                       ENVIRONMENT "${FOREBAY_TEST_ENVIRONMENT}")
+endfunction()
