@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// EpochDomain under the model checker: an object is reclaimed exactly once, never while a guard
+// lives that was pinned before it was retired, and after everything its holders did.
+
+#include "forebay/epoch.h"
+#include "model.h"
+
+namespace forebay::model {
+
+/// Makes the allocations that may fail fail now and then; off by default.
+inline bool g_memory_may_be_short = false;
+
+}  // namespace forebay::model
+
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  if (forebay::model::g_memory_may_be_short && rl::rand(2) == 0) return nullptr;
+  return ::operator new(bytes);
+}
+
+namespace forebay::model {
+namespace {
+
+using Domain = BasicEpochDomain<ModelPolicy>;
+using HeldGuard = BasicGuard<ModelPolicy>;
+using Watch = detail::DropWatch<ModelPolicy>;
+
+/// What is retired. Holders read `content`; reclaiming writes it, which is a race if a holder has
+/// not let go or if its reading does not come before.
+struct Object : Retirable {
+  Var<int> content = 0;
+  Var<int> reclaimed = 0;
+  Object() {
+    reclaim = [](Retirable* self) noexcept {
+      auto* const object = static_cast<Object*>(self);
+      object->content = -1;
+      object->reclaimed = static_cast<int>(object->reclaimed) + 1;
+    };
+  }
+  void hold() const { MODEL_CHECK(static_cast<int>(content) >= 0); }
+};
+
+/// Carries a guard and what it protects to a worker.
+struct Mailbox {
+  Atomic<int> full;
+  HeldGuard guard;
+  void send(HeldGuard held) {
+    guard = std::move(held);
+    full.store(1, std::memory_order_release);
+  }
+  HeldGuard receive() {
+    while (full.load(std::memory_order_acquire) == 0) yield();
+    return std::move(guard);
+  }
+};
+
+template <class Derived, int kThreads, int kObjects, int kBoxes>
+struct EpochTest : Test<Derived, kThreads> {
+  std::unique_ptr<Domain> domain;
+  std::unique_ptr<Object[]> objects;
+  std::unique_ptr<Mailbox[]> boxes;
+
+  void before() {
+    domain = std::make_unique<Domain>();
+    objects = std::make_unique<Object[]>(kObjects);
+    boxes = std::make_unique<Mailbox[]>(kBoxes);
+  }
+  /// Everything that was retired is reclaimed once when the domain and all guards are gone.
+  void after() {
+    domain.reset();
+    boxes.reset();
+    for (int i = 0; i < kObjects; ++i) MODEL_CHECK(static_cast<int>(objects[i].reclaimed) == 1);
+    objects.reset();
+  }
+  void fill(int i) { objects[i].content = i + 1; }
+};
+
+/// One guard goes to a worker, which copies it; the copies end in any order around the retire.
+struct Copies : EpochTest<Copies, 3, 1, 2> {
+  static constexpr const char* kName = "copies";
+  void thread(unsigned index) {
+    if (index == 0) {
+      fill(0);
+      HeldGuard guard = domain->pin();
+      HeldGuard copy = guard;
+      boxes[0].send(std::move(guard));
+      boxes[1].send(std::move(copy));
+      domain->retire(&objects[0]);
+    } else {
+      HeldGuard mine = boxes[index - 1].receive();
+      objects[0].hold();
+      HeldGuard more = mine;
+      mine.reset();
+      objects[0].hold();
+    }
+  }
+};
+
+/// Three epochs, each with a guard, dropped by two workers: nodes come free in order or not.
+struct Epochs : EpochTest<Epochs, 3, 3, 2> {
+  static constexpr const char* kName = "epochs";
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 3; ++i) fill(i);
+      HeldGuard first = domain->pin();
+      domain->retire(&objects[0]);
+      boxes[0].send(std::move(first));
+      HeldGuard second = domain->pin();
+      domain->retire(&objects[1]);
+      boxes[1].send(std::move(second));
+      domain->retire(&objects[2]);
+    } else {
+      // Worker 1 pinned before all three were retired, worker 2 after the first was.
+      HeldGuard mine = boxes[index - 1].receive();
+      for (unsigned i = index - 1; i < 3; ++i) objects[i].hold();
+    }
+  }
+};
+
+/// The issuer sees that nobody holds anything, and reclaims at once what the worker looked at.
+struct HeldBackOrNot : EpochTest<HeldBackOrNot, 2, 2, 1> {
+  static constexpr const char* kName = "held_back_or_not";
+  void thread(unsigned index) {
+    if (index == 0) {
+      fill(0);
+      fill(1);
+      boxes[0].send(domain->pin());
+      domain->retire(&objects[0]);
+      if (!domain->held_back()) {
+        MODEL_CHECK(static_cast<int>(objects[0].reclaimed) == 1);
+      }
+      HeldGuard late = domain->pin();
+      domain->retire(&objects[1]);
+    } else {
+      HeldGuard mine = boxes[0].receive();
+      objects[0].hold();
+    }
+  }
+};
+
+/// Guards that outlive the domain, which is destroyed while they are dropped.
+struct GuardsOutliveDomain : EpochTest<GuardsOutliveDomain, 3, 2, 2> {
+  static constexpr const char* kName = "guards_outlive_domain";
+  void thread(unsigned index) {
+    if (index == 0) {
+      fill(0);
+      fill(1);
+      boxes[0].send(domain->pin());
+      domain->retire(&objects[0]);
+      boxes[1].send(domain->pin());
+      domain->retire(&objects[1]);
+      domain.reset();
+    } else {
+      HeldGuard mine = boxes[index - 1].receive();
+      objects[index - 1].hold();
+    }
+  }
+};
+
+/// As Epochs with two workers on one epoch, where memory for a node may not be had.
+struct ShortMemory : EpochTest<ShortMemory, 3, 3, 2> {
+  static constexpr const char* kName = "short_memory";
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 3; ++i) fill(i);
+      g_memory_may_be_short = true;
+      boxes[0].send(domain->pin());
+      domain->retire(&objects[0]);
+      boxes[1].send(domain->pin());
+      domain->retire(&objects[1]);
+      domain->retire(&objects[2]);
+      g_memory_may_be_short = false;
+    } else {
+      HeldGuard mine = boxes[index - 1].receive();
+      objects[index - 1].hold();
+    }
+  }
+};
+
+/// The limit folds the issuer's pins into the shared count while workers drop.
+struct Limit : EpochTest<Limit, 2, 2, 2> {
+  static constexpr const char* kName = "limit";
+  void before() {
+    EpochTest::before();
+    domain = std::make_unique<Domain>(2);
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      fill(0);
+      fill(1);
+      boxes[0].send(domain->pin());
+      boxes[1].send(domain->pin());
+      HeldGuard third;
+      bool refused = false;
+      try {
+        third = domain->pin();
+      } catch (const LimitExceeded&) {
+        refused = true;
+      }
+      domain->retire(&objects[0]);
+      if (!refused) objects[1].hold();
+      third.reset();
+      domain->retire(&objects[1]);
+    } else {
+      for (int i = 0; i < 2; ++i) {
+        HeldGuard mine = boxes[i].receive();
+        objects[0].hold();
+      }
+    }
+  }
+};
+
+/// Drops that a starved writer counts: the watch outlives every guard, and nothing else.
+struct Watched : EpochTest<Watched, 2, 1, 1> {
+  static constexpr const char* kName = "watched";
+  std::unique_ptr<Watch> watch;
+  void before() {
+    EpochTest::before();
+    watch = std::make_unique<Watch>();
+    domain = std::make_unique<Domain>(Domain::kGuardsMaxDefault, watch.get());
+  }
+  void after() {
+    EpochTest::after();
+    watch.reset();
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      fill(0);
+      watch->armed.store(1, std::memory_order_relaxed);
+      boxes[0].send(domain->pin());
+      domain->retire(&objects[0]);
+      while (watch->drops.load(std::memory_order_relaxed) == 0) yield();
+    } else {
+      HeldGuard mine = boxes[0].receive();
+      objects[0].hold();
+    }
+  }
+};
+
+}  // namespace
+}  // namespace forebay::model
+
+int main(int argc, char** argv) {
+  using namespace forebay::model;
+  return run_models<Copies, Epochs, HeldBackOrNot, GuardsOutliveDomain, ShortMemory, Limit,
+                    Watched>("epoch", argc, argv);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// ModelPolicy: the machine as Relacy plays it, behind the seam of forebay/detail/atomic.h.
+//
+// Atomics follow the C++11 memory model: a relaxed load may return an older value, and only acquire
+// and release order anything. Cells and variables report races on plain data. A futex parks the
+// model thread without giving any happens-before edge, so that nothing can lean on one: a wake that
+// is lost is a deadlock, which Relacy detects; a wait with a deadline may time out at any point; a
+// wait may return early for no reason. The two halves of the asymmetric barrier are both full
+// fences here: that a membarrier makes the light half enough is a promise of the kernel, which the
+// stress program exercises and no model covers.
+
+#include <new>
+#include <type_traits>
+
+#include "forebay/detail/atomic.h"
+#include "relacy.h"
+#include "site.h"
+
+namespace forebay::model {
+
+inline rl::memory_order to_relacy(std::memory_order order) noexcept {
+  switch (order) {
+    case std::memory_order_relaxed: return rl::mo_relaxed;
+    case std::memory_order_consume: return rl::mo_consume;
+    case std::memory_order_acquire: return rl::mo_acquire;
+    case std::memory_order_release: return rl::mo_release;
+    case std::memory_order_acq_rel: return rl::mo_acq_rel;
+    case std::memory_order_seq_cst: return rl::mo_seq_cst;
+  }
+  return rl::mo_relaxed;
+}
+
+/// The ordering of the failed half of a compare-and-swap whose whole has `order`.
+inline std::memory_order failure_of(std::memory_order order) noexcept {
+  if (order == std::memory_order_acq_rel) return std::memory_order_acquire;
+  if (order == std::memory_order_release) return std::memory_order_relaxed;
+  return order;
+}
+
+inline rl::debug_info info_of(Site site) noexcept {
+  return rl::debug_info("", base_name(site.file), static_cast<unsigned>(site.line));
+}
+
+// Relacy prints values, so enumerations are kept as their numbers.
+template <class T, bool = std::is_enum_v<T>>
+struct Representation {
+  using type = T;
+};
+template <class T>
+struct Representation<T, true> {
+  using type = std::underlying_type_t<T>;
+};
+
+#define FOREBAY_MODEL_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
+/// std::atomic<T> as the templates use it; each operation also takes the line that called it.
+template <class T>
+class Atomic {
+  using Rep = typename Representation<T>::type;
+
+ public:
+  Atomic() noexcept { value_.store(Rep{}, rl::mo_relaxed, rl::debug_info()); }
+  Atomic(T value) noexcept {
+    value_.store(static_cast<Rep>(value), rl::mo_relaxed, rl::debug_info());
+  }
+  Atomic(const Atomic&) = delete;
+  Atomic& operator=(const Atomic&) = delete;
+
+  T load(std::memory_order order, FOREBAY_MODEL_SITE) const {
+    const Site site{file, line};
+    return static_cast<T>(value_.load(to_relacy(order_at(order, "load", site)), info_of(site)));
+  }
+  void store(T value, std::memory_order order, FOREBAY_MODEL_SITE) {
+    const Site site{file, line};
+    value_.store(static_cast<Rep>(value), to_relacy(order_at(order, "store", site)),
+                 info_of(site));
+  }
+  T exchange(T value, std::memory_order order, FOREBAY_MODEL_SITE) {
+    const Site site{file, line};
+    return static_cast<T>(value_.exchange(static_cast<Rep>(value),
+                                          to_relacy(order_at(order, "exchange", site)),
+                                          info_of(site)));
+  }
+  template <class D>
+  T fetch_add(D by, std::memory_order order, FOREBAY_MODEL_SITE) {
+    const Site site{file, line};
+    return value_.fetch_add(static_cast<Rep>(by), to_relacy(order_at(order, "fetch_add", site)),
+                            info_of(site));
+  }
+  template <class D>
+  T fetch_sub(D by, std::memory_order order, FOREBAY_MODEL_SITE) {
+    const Site site{file, line};
+    return value_.fetch_sub(static_cast<Rep>(by), to_relacy(order_at(order, "fetch_sub", site)),
+                            info_of(site));
+  }
+  T fetch_or(T bits, std::memory_order order, FOREBAY_MODEL_SITE) {
+    const Site site{file, line};
+    return value_.fetch_or(bits, to_relacy(order_at(order, "fetch_or", site)), info_of(site));
+  }
+  T fetch_and(T bits, std::memory_order order, FOREBAY_MODEL_SITE) {
+    const Site site{file, line};
+    return value_.fetch_and(bits, to_relacy(order_at(order, "fetch_and", site)), info_of(site));
+  }
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
+                               std::memory_order failure, FOREBAY_MODEL_SITE) {
+    return compare_exchange<false>(expected, desired, success, failure, {file, line});
+  }
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order,
+                               FOREBAY_MODEL_SITE) {
+    return compare_exchange<false>(expected, desired, order, failure_of(order), {file, line});
+  }
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order success,
+                             std::memory_order failure, FOREBAY_MODEL_SITE) {
+    return compare_exchange<true>(expected, desired, success, failure, {file, line});
+  }
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order order,
+                             FOREBAY_MODEL_SITE) {
+    return compare_exchange<true>(expected, desired, order, failure_of(order), {file, line});
+  }
+
+  /// The newest value, outside of the memory model; fails the test when the object is gone.
+  [[nodiscard]] T newest() const { return static_cast<T>(value_.debug_value()); }
+
+ private:
+  template <bool kMayFail>
+  bool compare_exchange(T& expected, T desired, std::memory_order success,
+                        std::memory_order failure, Site site) {
+    const std::memory_order whole = order_at(success, "compare_exchange", site);
+    // Also where the failed half alone has an ordering; never stronger than a weakened whole.
+    if (failure != std::memory_order_relaxed) {
+      failure = whole == success ? failure : failure_of(whole);
+    }
+    Rep rep = static_cast<Rep>(expected);
+    const bool done =
+        value_.compare_exchange(rl::bool_t<kMayFail>(), rep, static_cast<Rep>(desired),
+                                to_relacy(whole), to_relacy(failure), info_of(site));
+    expected = static_cast<T>(rep);
+    return done;
+  }
+
+  rl::atomic<Rep> value_;
+};
+
+/// Plain data of the templates: a variable whose races are reported.
+template <class T>
+class Var {
+ public:
+  Var(T value = T{}) : value_(value) {}
+  Var(const Var& other) : value_(static_cast<T>(other)) {}
+  Var& operator=(const Var& other) { return *this = static_cast<T>(other); }
+  Var& operator=(T value) {
+    value_(rl::debug_info("", "plain store", 0)).store(value);
+    return *this;
+  }
+  operator T() const { return value_(rl::debug_info("", "plain load", 0)).load(); }
+
+ private:
+  rl::var<T> value_;
+};
+
+/// detail::PlainCell with a variable beside the storage: putting and destroying write it, looking
+/// reads it, so a side that touches a slot out of turn is a race or a wrong state.
+template <class T>
+class Cell {
+ public:
+  Cell() { full_ = 0; }
+
+  void put(T&& value) noexcept {
+    RL_ASSERT(full_ == 0);
+    full_ = 1;
+    ::new (static_cast<void*>(storage_)) T(std::move(value));
+  }
+  T& ref() noexcept {
+    RL_ASSERT(full_ == 1);
+    return *std::launder(reinterpret_cast<T*>(storage_));
+  }
+  void destroy() noexcept {
+    std::destroy_at(&ref());
+    full_ = 0;
+  }
+
+ private:
+  Var<int> full_;
+  alignas(T) std::byte storage_[sizeof(T)];
+};
+
+class Mutex {
+ public:
+  void lock(FOREBAY_MODEL_SITE) { mutex_.lock(info_of({file, line})); }
+  bool try_lock(FOREBAY_MODEL_SITE) { return mutex_.try_lock(info_of({file, line})); }
+  void unlock(FOREBAY_MODEL_SITE) { mutex_.unlock(info_of({file, line})); }
+
+ private:
+  rl::mutex mutex_;
+};
+
+/// A 32-bit word on which model threads can sleep.
+class FutexWord : public Atomic<std::uint32_t> {
+ public:
+  using Atomic::Atomic;
+
+  /// As the kernel: the comparison and the falling asleep are one step, and so is a wake.
+  bool wait(std::uint32_t expected, bool timed) {
+    rl::context& context = rl::ctx();
+    context.sched();
+    if (newest() != expected) return true;
+    RL_ASSERT(sleeper_count_ < kSleepersMax);
+    const int self = context.current_thread();
+    sleepers_[sleeper_count_++] = self;
+    // Early returns only under the random search: the complete one would never end.
+    const bool may_return_early = early_returns_left_ > 0 && context.is_random_sched();
+    const rl::unpark_reason reason =
+        context.park_current_thread(timed, may_return_early, false, info("futex wait"));
+    if (reason == rl::unpark_reason_normal) return true;
+    int kept = 0;
+    for (int i = 0; i < sleeper_count_; ++i) {
+      if (sleepers_[i] != self) sleepers_[kept++] = sleepers_[i];
+    }
+    sleeper_count_ = kept;
+    if (reason == rl::unpark_reason_spurious) --early_returns_left_;
+    return reason != rl::unpark_reason_timeout;
+  }
+  void wake() {
+    rl::context& context = rl::ctx();
+    context.sched();
+    (void)newest();  // fails the test when the word is gone
+    while (sleeper_count_ > 0) {
+      context.unpark_thread(sleepers_[--sleeper_count_], false, info("futex wake"));
+    }
+  }
+
+ private:
+  static constexpr int kSleepersMax = 8;
+  static rl::debug_info info(const char* what) { return rl::debug_info("", what, 0); }
+
+  int sleepers_[kSleepersMax] = {};
+  int sleeper_count_ = 0;
+  int early_returns_left_ = 2;
+};
+
+struct ModelPolicy {
+  template <class T>
+  using atomic = Atomic<T>;
+  template <class T>
+  using cell = Cell<T>;
+  template <class T>
+  using var = Var<T>;
+  using mutex = Mutex;
+  using futex_word = FutexWord;
+
+  static void light_barrier(FOREBAY_MODEL_SITE) {
+    if (barrier_at("light_barrier", {file, line})) fence({file, line});
+  }
+  static void heavy_barrier(FOREBAY_MODEL_SITE) {
+    if (barrier_at("heavy_barrier", {file, line})) fence({file, line});
+  }
+  static bool futex_wait(futex_word& word, std::uint32_t expected, Deadline deadline) {
+    return word.wait(expected, !deadline.is_never());
+  }
+  static void futex_wake(futex_word& word) { word.wake(); }
+
+  static constexpr bool kCanSpin = false;
+
+ private:
+  static void fence(Site site) { rl::atomic_thread_fence(rl::mo_seq_cst, info_of(site)); }
+};
+
+/// Lets the other threads of the model run. For loops of a model that wait for something.
+inline void yield() { rl::yield(1, rl::debug_info("", "yield", 0)); }
+
+}  // namespace forebay::model
