@@ -155,7 +155,9 @@ class BasicEpochDomain {
 
   BasicEpochDomain(const BasicEpochDomain&) = delete;
   BasicEpochDomain& operator=(const BasicEpochDomain&) = delete;
-  ~BasicEpochDomain() { close(open_, nullptr); }
+  ~BasicEpochDomain() {
+    if (open_ != nullptr) close(open_, nullptr);
+  }
 
   /// Pins the present epoch. Thread role: issuer. Wait-free.
   /// Throws LimitExceeded at guards_max; nothing has changed then.
@@ -178,6 +180,13 @@ class BasicEpochDomain {
     // One for the predecessor. Without memory the object stays in the open node.
     Node* const successor = new (std::nothrow) Node(Node::kOpen + 1, open_->watch);
     if (successor != nullptr) close(std::exchange(open_, successor), successor);
+  }
+
+  /// As retire(), and nothing can be pinned or retired any more: for an object that everything
+  /// retired before depends on, such as the domain's own home. Thread role: issuer.
+  void retire_last(Retirable* object) noexcept {
+    open_->append(object);
+    close(std::exchange(open_, nullptr), nullptr);
   }
 
   /// Whether a guard lives, on this epoch or an older one. Thread role: issuer.

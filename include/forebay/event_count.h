@@ -36,7 +36,7 @@ enum class WaitStatus : std::uint8_t {
   stopped,    ///< stop was requested first
 };
 
-/// Counters of one side's waits. Written by the waiter alone.
+/// What one side's waits came to.
 struct WaitStats {
   std::uint64_t waits = 0;           ///< times the waiter found nothing and had to wait
   std::uint64_t parks = 0;           ///< of these, times it went to sleep in the kernel
@@ -72,6 +72,14 @@ class BasicEventCount {
     if (word_.load(detail::relaxed) != kIdle) [[unlikely]] notify_slow();
   }
 
+  /// notify(), but only if `worthwhile()` holds when somebody waits: for a notifier that knows when a
+  /// wake would be too early, and will notify again. Thread role and blocking as notify().
+  template <class Worthwhile>
+  void notify_if(Worthwhile&& worthwhile) noexcept {
+    P::light_barrier();  // (L1) pairs with heavy barrier (H1): the caller's writes before the look.
+    if (word_.load(detail::relaxed) != kIdle && worthwhile()) [[unlikely]] notify_slow();
+  }
+
   /// Whether somebody waits or has a callback armed. A hint: may be stale by the time it returns.
   [[nodiscard]] bool has_waiter() const noexcept { return word_.load(detail::relaxed) != kIdle; }
 
@@ -83,7 +91,7 @@ class BasicEventCount {
     if (condition()) return WaitStatus::ready;
     if (stop.stop_requested()) return WaitStatus::stopped;
     if (deadline.passed()) return WaitStatus::timed_out;
-    ++stats_.waits;
+    count(waits_);
     const auto began = Deadline::clock::now();
     WaitStatus status = spin(condition, began) ? WaitStatus::ready : WaitStatus::timed_out;
     if (status != WaitStatus::ready) {
@@ -121,10 +129,20 @@ class BasicEventCount {
     return word_.compare_exchange_strong(expected, kIdle, detail::relaxed, detail::relaxed);
   }
 
-  /// Thread role: the waiter.
-  [[nodiscard]] const WaitStats& stats() const noexcept { return stats_; }
+  /// Thread role: any; a snapshot that may lag.
+  [[nodiscard]] WaitStats stats() const noexcept {
+    return {waits_.load(detail::relaxed), parks_.load(detail::relaxed),
+            spurious_wakes_.load(detail::relaxed), waited_ns_.load(detail::relaxed)};
+  }
 
  private:
+  using Counter = typename P::template atomic<std::uint64_t>;
+
+  // Relaxed: one writer, and readers that want no more than a figure.
+  static void count(Counter& counter, std::uint64_t by = 1) noexcept {
+    counter.store(counter.load(detail::relaxed) + by, detail::relaxed);
+  }
+
   static constexpr std::uint32_t kIdle = 0;    // nobody waits
   static constexpr std::uint32_t kParked = 1;  // a thread sleeps, or is about to
   static constexpr std::uint32_t kArmed = 2;   // a callback waits
@@ -151,7 +169,7 @@ class BasicEventCount {
 
   template <class Condition>
   WaitStatus park(Condition& condition, Deadline deadline, const std::stop_token& stop) {
-    ++stats_.parks;
+    count(parks_);
     for (bool woken = false;; woken = true) {
       // Relaxed: (H1) orders it before the condition's reads.
       word_.store(kParked, detail::relaxed);
@@ -163,7 +181,7 @@ class BasicEventCount {
         word_.store(kIdle, detail::relaxed);
         return ready ? WaitStatus::ready : WaitStatus::stopped;
       }
-      if (woken) ++stats_.spurious_wakes;
+      if (woken) count(spurious_wakes_);
       if (!P::futex_wait(word_, kParked, deadline)) {
         word_.store(kIdle, detail::relaxed);
         return condition() ? WaitStatus::ready : WaitStatus::timed_out;
@@ -189,19 +207,22 @@ class BasicEventCount {
   void adapt(Deadline::clock::duration waited) noexcept {
     const auto ns = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(waited).count());
-    stats_.waited_ns += ns;
+    count(waited_ns_, ns);
     if (spin_ns_max_ == 0) return;
     const std::uint64_t wanted = ns > spin_ns_max_ ? 0 : std::min<std::uint64_t>(2 * ns, spin_ns_max_);
     spin_ns_ = static_cast<std::uint32_t>((7 * std::uint64_t{spin_ns_} + wanted) / 8);
     // Keeps looking now and then, so that a stream whose gaps have become short is noticed.
-    if (spin_ns_ == 0 && stats_.waits % 64 == 0) spin_ns_ = spin_ns_max_ / 4;
+    if (spin_ns_ == 0 && waits_.load(detail::relaxed) % 64 == 0) spin_ns_ = spin_ns_max_ / 4;
   }
 
   alignas(detail::kInterferenceBytes) typename P::futex_word word_{kIdle};
   Callback callback_ = nullptr;  // the waiter's, given to the notifier by (C1)
   void* context_ = nullptr;
   // The waiter's own, on a line that notifiers do not read.
-  alignas(detail::kInterferenceBytes) WaitStats stats_;
+  alignas(detail::kInterferenceBytes) Counter waits_{0};
+  Counter parks_{0};
+  Counter spurious_wakes_{0};
+  Counter waited_ns_{0};
   std::uint32_t spin_ns_max_;
   std::uint32_t spin_ns_;
 };

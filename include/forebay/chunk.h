@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Chunk: received bytes on their way into a stream, with whatever it takes to give them back.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "forebay/detail/block.h"
+
+namespace forebay {
+
+/// What to call when borrowed memory is no longer looked at. Called exactly once, on any thread, when
+/// no view can be left. Must not block or throw.
+struct Release {
+  void (*function)(void* context) noexcept = nullptr;
+  void* context = nullptr;
+};
+
+/// A movable owner of bytes. Not thread-safe; give it to a StreamWriter, which passes the ownership
+/// on. A chunk that was not taken releases its bytes when it is destroyed.
+class Chunk {
+ public:
+  /// Adopted strings and vectors of fewer bytes are copied: cheaper than to keep the container.
+  static constexpr std::size_t kAdoptBytesMin = 64;
+
+  /// No bytes. Legal to add to a stream, where it changes nothing.
+  Chunk() noexcept = default;
+
+  /// A copy of the bytes, in memory of its own that is 64-byte aligned. Throws std::bad_alloc.
+  [[nodiscard]] static Chunk copy_of(std::span<const std::byte> bytes);
+  /// Takes the container over; its capacity is what counts against the stream's bound.
+  /// Throws std::bad_alloc, in which case the argument is unchanged.
+  [[nodiscard]] static Chunk adopt(std::string&& bytes);
+  [[nodiscard]] static Chunk adopt(std::vector<std::byte>&& bytes);
+  /// Memory of the caller, which stays valid and unchanged until `release` was called.
+  /// Throws std::bad_alloc, in which case `release` is not called.
+  [[nodiscard]] static Chunk borrow(std::span<const std::byte> bytes, Release release);
+  /// The same with a callable, which is moved in and destroyed after the call.
+  template <class F>
+    requires std::is_nothrow_invocable_v<F&>
+  [[nodiscard]] static Chunk borrow(std::span<const std::byte> bytes, F release) {
+    auto held = std::make_unique<F>(std::move(release));
+    Chunk chunk = borrow(bytes, Release{[](void* context) noexcept {
+                                          const std::unique_ptr<F> callable(static_cast<F*>(context));
+                                          (*callable)();
+                                        },
+                                        held.get()});
+    held.release();
+    return chunk;
+  }
+
+  Chunk(Chunk&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)), bytes_(std::exchange(other.bytes_, {})) {}
+  Chunk& operator=(Chunk&& other) noexcept {
+    if (this != &other) {
+      reset();
+      block_ = std::exchange(other.block_, nullptr);
+      bytes_ = std::exchange(other.bytes_, {});
+    }
+    return *this;
+  }
+  ~Chunk() { reset(); }
+
+  [[nodiscard]] const std::byte* data() const noexcept { return bytes_.data(); }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  /// Size in bytes.
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
+
+ private:
+  friend class StreamWriter;
+  friend class PoolBlock;
+  friend class SharedBytes;
+  using Record = detail::BasicBlock<detail::SystemPolicy>;
+
+  Chunk(Record* block, std::size_t size) noexcept
+      : block_(block), bytes_(block->data, size) {}
+  void reset() noexcept {
+    if (block_ != nullptr) block_->destroy(block_, true);
+    block_ = nullptr;
+    bytes_ = {};
+  }
+  // The block belongs to somebody else now.
+  Record* disown() noexcept {
+    bytes_ = {};
+    return std::exchange(block_, nullptr);
+  }
+
+  Record* block_ = nullptr;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace forebay

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The reader's half of a stream. Thread role of every member that does not say otherwise: the reader.
+//
+// The slices stay in the ring until the reader is done with them; the ring is its only list. From
+// the front it holds:
+//
+//     | lingering        | run              | ahead              | not seen yet
+//     | consumed, views  | what the cursor  | seen while looking |
+//     | may be looked at | moves through    | for enough bytes   |
+//
+// The run is contiguous memory: slices of one block that lie next to each other, or, when a read does
+// not lie in one run, memory that it was gathered into; then no slot of the ring belongs to the run.
+// Lingering slots are given back at the next consuming call, since until then a view of them is good.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "forebay/byte_view.h"
+#include "forebay/detail/gather_memory.h"
+#include "forebay/detail/reclaimer.h"
+#include "forebay/detail/stream_shared.h"
+
+namespace forebay {
+
+/// How a read ended.
+enum class ReadStatus : std::uint8_t {
+  ok,
+  end,             ///< the stream was finished and holds fewer bytes
+  would_block,     ///< fewer bytes are there now
+  timed_out,       ///< fewer bytes came before the deadline
+  stopped,         ///< stop was requested first
+  cancelled,       ///< the stream was cancelled
+  failed,          ///< the writer failed and fewer bytes are left; error() tells why
+  exhausted,       ///< guards or shares hold all the memory that the writer needs
+  limit_exceeded,  ///< more than gather_bytes_max, and not contiguous
+};
+
+namespace detail {
+
+template <class P>
+class ReaderSide {
+  using Shared = StreamShared<P>;
+  using Record = BasicBlock<P>;
+
+ public:
+  /// Where the fast path reads: the rest of the run.
+  struct Cursor {
+    const std::byte* current = nullptr;
+    const std::byte* end = nullptr;
+    Block* block = nullptr;
+
+    [[nodiscard]] std::size_t size() const noexcept {
+      return static_cast<std::size_t>(end - current);
+    }
+  };
+
+  explicit ReaderSide(Shared& shared) : shared_(shared), reclaimer_(shared) {}
+
+  Cursor cursor;
+
+  /// Brings n contiguous bytes under the cursor. `consuming`: earlier views have ended their life.
+  ReadStatus ensure(std::size_t n, const Wait& wait, bool consuming) {
+    if (consuming) give_back_lingering();
+    for (;;) {
+      if (const ReadStatus status = prepare(consuming); status != ReadStatus::ok) return status;
+      if (n <= cursor.size()) return ReadStatus::ok;
+      look_ahead(n - cursor.size());
+      if (n - cursor.size() <= ahead_bytes_) {
+        if (n > shared_.options.gather_bytes_max) return ReadStatus::limit_exceeded;
+        gather(n, n, consuming);
+        return ReadStatus::ok;
+      }
+      const ReadStatus status = wait_for_more(n, wait, consuming);
+      if (status != ReadStatus::ok) return status;
+    }
+  }
+
+  /// Brings everything up to the end of the stream under the cursor.
+  ReadStatus ensure_all(const Wait& wait) {
+    give_back_lingering();
+    for (;;) {
+      if (const ReadStatus status = prepare(true); status != ReadStatus::ok) return status;
+      look_ahead(SIZE_MAX);
+      const std::size_t all = cursor.size() + ahead_bytes_;
+      if (all > shared_.options.gather_bytes_max && ahead_bytes_ != 0) {
+        return ReadStatus::limit_exceeded;
+      }
+      const ReadStatus status = wait_for_more(0, wait, true);
+      if (status == ReadStatus::end) {
+        if (ahead_bytes_ != 0) gather(all, all, true);
+        return ReadStatus::ok;
+      }
+      if (status != ReadStatus::ok) return status;
+    }
+  }
+
+  /// Makes run and ring hold n bytes without gathering them.
+  ReadStatus ensure_buffered(std::size_t n, const Wait& wait) {
+    give_back_lingering();
+    for (;;) {
+      if (const ReadStatus status = prepare(true); status != ReadStatus::ok) return status;
+      if (n <= cursor.size()) return ReadStatus::ok;
+      look_ahead(n - cursor.size());
+      if (n - cursor.size() <= ahead_bytes_) return ReadStatus::ok;
+      const ReadStatus status = wait_for_more(n, wait, true, /*may_gather=*/false);
+      if (status != ReadStatus::ok) return status;
+    }
+  }
+
+  /// Consumes n bytes of the run, which holds them, and returns them.
+  ByteView take(std::size_t n) noexcept {
+    const ByteView view(cursor.current, n, cursor.block);
+    cursor.current += n;
+    return view;
+  }
+
+  /// Consumes what is left of the run and goes on to the slice after it, which ensure_buffered() has
+  /// seen, without giving anything back: the views of one read_gather() all stay good.
+  ByteView take_slice(std::size_t most) noexcept {
+    if (cursor.size() == 0) next_run(false);
+    return take(std::min(most, cursor.size()));
+  }
+
+  /// At most so many views make up the next n bytes, which are there.
+  [[nodiscard]] std::size_t pieces(std::size_t n) const noexcept {
+    return n <= cursor.size() ? 1 : 1 + ahead_slots_;
+  }
+
+  /// Bytes that can be had without waiting.
+  std::size_t available() noexcept {
+    look_ahead(SIZE_MAX - cursor.size());
+    return cursor.size() + ahead_bytes_;
+  }
+
+  /// Counts bytes that a read copied out.
+  void count_copied(std::size_t bytes) noexcept { count(copied_, bytes); }
+
+  [[nodiscard]] BasicGuard<P> pin() { return reclaimer_.pin(); }
+
+  /// Whether the stream ended and everything was consumed. Never waits.
+  [[nodiscard]] bool finished() noexcept {
+    return shared_.ended() && cursor.size() == 0 && available() == 0;
+  }
+
+  /// Whether a read would not wait: bytes, an end, or a cancel.
+  [[nodiscard]] bool readable() noexcept {
+    return cursor.size() != 0 || ahead_bytes_ != 0 || next_unseen() != nullptr ||
+           shared_.is_cancelled() || shared_.ended();
+  }
+
+  /// The reader is gone: gives back all it held; `last` is reclaimed when no guard is left.
+  void close(Retirable* last) noexcept {
+    discard();
+    if (shared_.ended()) {
+      // The last block, if its writer ended the stream without sealing it.
+      Block* const block = std::exchange(shared_.unsealed_at_end, nullptr);
+      if (block != nullptr) reclaimer_.retire(static_cast<Record*>(block));
+    }
+    reclaimer_.close(last);
+  }
+
+  /// Gives back what was published after close(). For the last one who holds the stream.
+  void drain() noexcept {
+    while (const Slice* slice = shared_.queue.front()) {
+      if (slice->sealed()) slice->block->destroy(slice->block, true);
+      shared_.queue.pop();
+    }
+    Block* const block = shared_.unsealed_at_end;
+    if (block != nullptr) block->destroy(block, true);
+  }
+
+  // Any thread: figures that may lag by one run.
+  [[nodiscard]] std::uint64_t bytes_out() const noexcept { return bytes_out_.load(relaxed); }
+  [[nodiscard]] std::uint64_t bytes_copied() const noexcept { return copied_.load(relaxed); }
+  [[nodiscard]] std::uint64_t gathers() const noexcept { return gathers_made_.load(relaxed); }
+
+ private:
+  // --- The parts of the ring ---------------------------------------------------------------------
+
+  // Brings the next bytes under the cursor, if it has none, and as many as are contiguous.
+  ReadStatus prepare(bool consuming) noexcept {
+    // Relaxed: a figure.
+    bytes_out_.store(run_bytes_ - cursor.size(), relaxed);
+    if (shared_.is_cancelled()) {
+      if (consuming) discard();
+      return ReadStatus::cancelled;
+    }
+    if (cursor.size() == 0) next_run(consuming);
+    extend_run();
+    return ReadStatus::ok;
+  }
+
+  Slice* next_unseen() noexcept {
+    return shared_.queue.look(lingering_slots_ + run_slots_ + ahead_slots_);
+  }
+
+  // Sees slices beyond the run until `wanted` bytes are ahead, or there are no more.
+  void look_ahead(std::size_t wanted) noexcept {
+    while (ahead_bytes_ < wanted) {
+      const Slice* slice = next_unseen();
+      if (slice == nullptr) return;
+      ahead_bytes_ += slice->size();
+      ++ahead_slots_;
+    }
+  }
+
+  // The run is consumed: makes the next slice with bytes the run, if there is one.
+  void next_run(bool consuming) noexcept {
+    do {
+      leave_run();
+      if (consuming) give_back_lingering();
+      const Slice* slice = shared_.queue.look(lingering_slots_);
+      if (slice == nullptr) return;
+      const std::size_t gathered = std::exchange(ahead_offset_, 0);
+      cursor = {slice->data + gathered, slice->data + slice->size(), slice->block};
+      run_slots_ = 1;
+      if (ahead_slots_ != 0) {
+        --ahead_slots_;
+        ahead_bytes_ -= cursor.size();
+      }
+      run_bytes_ += cursor.size();
+    } while (cursor.size() == 0);
+  }
+
+  // Neighbouring slices of one block are one run.
+  void extend_run() noexcept {
+    while (run_slots_ != 0) {
+      const Slice* slice = shared_.queue.look(lingering_slots_ + run_slots_);
+      if (slice == nullptr || slice->block != cursor.block || slice->data != cursor.end) return;
+      cursor.end += slice->size();
+      ++run_slots_;
+      run_bytes_ += slice->size();
+      if (ahead_slots_ != 0) {
+        --ahead_slots_;
+        ahead_bytes_ -= slice->size();
+      }
+    }
+  }
+
+  // What the run consists of joins what lingers.
+  void leave_run() noexcept {
+    lingering_slots_ += std::exchange(run_slots_, 0);
+    if (gathered_ != nullptr) {
+      gathered_->next_retired = lingering_gathers_;
+      lingering_gathers_ = std::exchange(gathered_, nullptr);
+    }
+    cursor = {};
+  }
+
+  // --- Giving back -------------------------------------------------------------------------------
+
+  void give_back_lingering() noexcept {
+    for (; lingering_slots_ != 0; --lingering_slots_) pop_slot();
+    while (lingering_blocks_ != nullptr) reclaimer_.retire(take_first(lingering_blocks_));
+    while (lingering_gathers_ != nullptr) give_back_gathered(take_first(lingering_gathers_));
+  }
+
+  static Record* take_first(Retirable*& list) noexcept {
+    auto* const block = static_cast<Record*>(static_cast<Block*>(list));
+    list = block->next_retired;
+    return block;
+  }
+
+  // The oldest slot of the ring is done with, and with the last of a block, the block.
+  void pop_slot() noexcept {
+    const Slice slice = *shared_.queue.front();
+    shared_.queue.pop();
+    if (slice.sealed()) reclaimer_.retire(static_cast<Record*>(slice.block));
+  }
+
+  // For calls that consume nothing and yet must let the writer go on: the slots and the charge go
+  // back, the memory stays.
+  void uncharge_lingering() noexcept {
+    for (; lingering_slots_ != 0; --lingering_slots_) {
+      const Slice slice = *shared_.queue.front();
+      shared_.queue.pop();
+      if (!slice.sealed()) continue;
+      reclaimer_.uncharge(static_cast<Record*>(slice.block));
+      slice.block->next_retired = lingering_blocks_;
+      lingering_blocks_ = slice.block;
+    }
+    shared_.queue.flush();
+    shared_.writer_event.notify();
+  }
+
+  // The stream was cancelled: all that is buffered goes back.
+  void discard() noexcept {
+    leave_run();
+    lingering_slots_ += std::exchange(ahead_slots_, 0);
+    ahead_bytes_ = 0;
+    ahead_offset_ = 0;
+    give_back_lingering();
+    while (shared_.queue.front() != nullptr) pop_slot();
+    shared_.queue.flush();
+  }
+
+  // --- Gathering ---------------------------------------------------------------------------------
+
+  // Makes the first n bytes of run and ahead, which hold them, one run in memory of `capacity` bytes.
+  void gather(std::size_t n, std::size_t capacity, bool consuming) {
+    const std::size_t have = cursor.size();
+    if (gathered_ == nullptr || room_behind_run() < n - have) {
+      Record* const block = gathers_.acquire(std::max(n, capacity), &shared_);
+      if (have != 0) std::memcpy(block->data, cursor.current, have);
+      count(copied_, have);
+      count(gathers_made_);
+      leave_run();
+      gathered_ = block;
+      cursor = {block->data, block->data + have, block};
+    }
+    while (cursor.size() < n) {
+      const Slice* slice = shared_.queue.look(lingering_slots_);
+      const std::size_t left = slice->size() - ahead_offset_;
+      const std::size_t part = std::min(left, n - cursor.size());
+      std::byte* const to = gathered_->data + (cursor.end - gathered_->data);
+      if (part != 0) std::memcpy(to, slice->data + ahead_offset_, part);
+      cursor.end += part;
+      ahead_bytes_ -= part;
+      ahead_offset_ += part;
+      count(copied_, part);
+      run_bytes_ += part;
+      if (part == left) {
+        ahead_offset_ = 0;
+        --ahead_slots_;
+        ++lingering_slots_;
+      }
+    }
+    if (consuming) give_back_lingering();
+  }
+
+  [[nodiscard]] std::size_t room_behind_run() const noexcept {
+    return gathered_->capacity_bytes - static_cast<std::size_t>(cursor.end - gathered_->data);
+  }
+
+  // Memory to gather `n` bytes into when more are to come: twice as much, within the limit.
+  [[nodiscard]] std::size_t growth(std::size_t n) const noexcept {
+    return std::min(2 * n, shared_.options.gather_bytes_max);
+  }
+
+  // Gathered memory counts against the bound from when the reader is done with it; unless a guard or
+  // a share holds it, that is no time at all.
+  void give_back_gathered(Record* block) noexcept {
+    if (reclaimer_.sole_holder(block)) {
+      gathers_.recycle(block);
+      return;
+    }
+    block->charge_bytes.store(block->capacity_bytes, relaxed);  // Relaxed: published by (R1), (E3).
+    shared_.account.charge_gathered(block->capacity_bytes);
+    reclaimer_.retire(block);
+  }
+
+  // --- Waiting -----------------------------------------------------------------------------------
+
+  // The run and what is ahead hold fewer than n bytes: finds out why, or waits for a change.
+  // `ok` means: look again.
+  ReadStatus wait_for_more(std::size_t n, const Wait& wait, bool consuming, bool may_gather = true) {
+    if (shared_.ended()) {
+      if (next_unseen() != nullptr) return ReadStatus::ok;  // Published before the end.
+      return shared_.end_seen() == Shared::kFailed ? ReadStatus::failed : ReadStatus::end;
+    }
+    const bool cannot_be_one_run = ahead_slots_ != 0 || gathered_ != nullptr;
+    if (n > shared_.options.gather_bytes_max && cannot_be_one_run && may_gather) {
+      return ReadStatus::limit_exceeded;
+    }
+    shared_.queue.flush();
+    shared_.writer_event.notify();
+    // Relaxed: the event count orders the flag before the last look.
+    const std::uint32_t starved = shared_.starved.load(relaxed);
+    if (starved != Shared::kFed && next_unseen() == nullptr && writer_blocked(starved)) {
+      if (!consuming) uncharge_lingering();
+      const bool in_ring = run_slots_ + ahead_slots_ != 0;
+      if (in_ring && cursor.size() + ahead_bytes_ != 0) {
+        // The writer waits for what the reader waits to have more of.
+        if (!may_gather) return ReadStatus::limit_exceeded;
+        feed_writer(consuming);
+        return ReadStatus::ok;
+      }
+      if (retention_blocks_writer()) return wait_for_drop(wait);
+    }
+    return wait_for_change(wait, starved);
+  }
+
+  // Gathers all that is buffered, so that its memory and its slots are free for the writer.
+  void feed_writer(bool consuming) {
+    const std::size_t all = cursor.size() + ahead_bytes_;
+    gather(all, growth(all), consuming);
+    if (!consuming) uncharge_lingering();
+    shared_.queue.flush();
+    shared_.writer_event.notify();
+  }
+
+  // Whether the writer, who wants room, would still find none.
+  [[nodiscard]] bool writer_blocked(std::uint32_t starved) const noexcept {
+    if (starved == Shared::kWantsBytes) return !room_for_writer();
+    return lingering_slots_ + run_slots_ + ahead_slots_ >= shared_.queue.capacity();
+  }
+  [[nodiscard]] bool room_for_writer() const noexcept {
+    // Relaxed: as `starved`.
+    return shared_.fits(shared_.account.used(), shared_.starved_bytes.load(relaxed));
+  }
+  [[nodiscard]] bool retention_blocks_writer() const noexcept {
+    return shared_.starved.load(relaxed) == Shared::kWantsBytes && !room_for_writer() &&
+           shared_.account.retained() != 0;  // Relaxed: as `starved` above.
+  }
+
+  // Guards and shares hold all the memory. Waits until that changes, for retention_grace after the
+  // last drop.
+  ReadStatus wait_for_drop(const Wait& wait) {
+    if (shared_.options.retention_grace.count() == 0) return ReadStatus::exhausted;
+    if (!wait.allowed) return ReadStatus::would_block;
+    // Relaxed, all of the watch: a clock is started anew, no data depends on it.
+    shared_.drop_watch.armed.store(1, relaxed);
+    const std::uint64_t drops = shared_.drop_watch.drops.load(relaxed);
+    const Deadline grace = Deadline::after(shared_.options.retention_grace);
+    const Wait bounded{.deadline = std::min(wait.deadline, grace), .stop = wait.stop};
+    ReadStatus status = await([this] { return !retention_blocks_writer(); }, bounded);
+    const bool dropped = shared_.drop_watch.drops.load(relaxed) != drops;
+    shared_.drop_watch.armed.store(0, relaxed);
+    if (status == ReadStatus::timed_out && !wait.deadline.passed()) {
+      status = dropped ? ReadStatus::ok : ReadStatus::exhausted;
+    }
+    return status;
+  }
+
+  ReadStatus wait_for_change(const Wait& wait, std::uint32_t starved) {
+    if (shared_.source != nullptr) {
+      switch (shared_.source->pull(wait)) {
+        case ByteSource::Pull::progress:
+          return ReadStatus::ok;
+        case ByteSource::Pull::would_block:
+          return ReadStatus::would_block;
+        case ByteSource::Pull::timed_out:
+          return ReadStatus::timed_out;
+        case ByteSource::Pull::stopped:
+          return ReadStatus::stopped;
+        case ByteSource::Pull::elsewhere:
+          break;
+      }
+    }
+    // Relaxed: as above.
+    return await([this, starved] { return shared_.starved.load(relaxed) != starved; }, wait);
+  }
+
+  // Waits for a slice, an end, a cancel, or for `change` to hold.
+  template <class Change>
+  ReadStatus await(Change&& change, const Wait& wait) {
+    const auto ready = [&] {
+      return next_unseen() != nullptr || shared_.is_cancelled() || shared_.ended() || change();
+    };
+    if (!wait.allowed) return ready() ? ReadStatus::ok : ReadStatus::would_block;
+    shared_.reader_event.disarm();
+    switch (shared_.reader_event.await(ready, wait.deadline, wait.stop)) {
+      case WaitStatus::timed_out:
+        return ReadStatus::timed_out;
+      case WaitStatus::stopped:
+        return ReadStatus::stopped;
+      case WaitStatus::ready:
+        break;
+    }
+    return ReadStatus::ok;
+  }
+
+  using Counter = typename P::template atomic<std::uint64_t>;
+  // Relaxed: one writer, and readers that want no more than a figure.
+  static void count(Counter& counter, std::uint64_t by = 1) noexcept {
+    counter.store(counter.load(relaxed) + by, relaxed);
+  }
+
+  Shared& shared_;
+  Reclaimer<P> reclaimer_;
+  GatherMemory<P> gathers_;
+  Record* gathered_ = nullptr;              // the run's memory, when it was gathered
+  Retirable* lingering_gathers_ = nullptr;  // gathered memory of which views may be looked at
+  Retirable* lingering_blocks_ = nullptr;   // blocks of lingering slots that were given back early
+  std::size_t lingering_slots_ = 0;
+  std::size_t run_slots_ = 0;
+  std::size_t ahead_slots_ = 0;
+  std::size_t ahead_bytes_ = 0;   // without what was gathered of the first slot
+  std::size_t ahead_offset_ = 0;  // bytes of the first slot ahead that were gathered
+  std::uint64_t run_bytes_ = 0;   // bytes of all runs, the present one included
+  Counter bytes_out_{0};
+  Counter copied_{0};
+  Counter gathers_made_{0};
+};
+
+}  // namespace detail
+}  // namespace forebay

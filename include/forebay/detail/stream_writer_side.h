@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The writer's half of a stream: admission against the bound, and publication of slices.
+// Thread role of every member that does not say otherwise: the writer.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "forebay/detail/stream_shared.h"
+
+namespace forebay {
+
+/// How an attempt to add a chunk ended.
+enum class PushStatus : std::uint8_t {
+  ok,
+  would_block,  ///< no room within the bound; the chunk is still the caller's
+  timed_out,    ///< no room before the deadline; the chunk is still the caller's
+  stopped,      ///< stop was requested first; the chunk is still the caller's
+  cancelled,    ///< the reader is gone or gave up; nothing can be added any more
+  finished,     ///< finish() or fail() was called; nothing can be added any more
+};
+
+namespace detail {
+
+template <class P>
+class WriterSide {
+  using Shared = StreamShared<P>;
+  using Record = BasicBlock<P>;
+
+ public:
+  explicit WriterSide(Shared& shared) noexcept : shared_(shared) {}
+
+  /// Takes the block and publishes the bytes as its only slice. On any status but ok the block is
+  /// still the caller's.
+  PushStatus add(Record* block, const std::byte* data, std::size_t size, const Wait& wait) {
+    const PushStatus status = wait_for_room(block->capacity_bytes, wait);
+    if (status != PushStatus::ok) return status;
+    charge(block);
+    publish(Slice{data, size | Slice::kSealed, block}, size);
+    return PushStatus::ok;
+  }
+
+  /// Waits until `bytes` more fit the bound and the ring takes a slice.
+  PushStatus wait_for_room(std::size_t bytes, const Wait& wait) {
+    if (const PushStatus status = state(); status != PushStatus::ok) return status;
+    if (has_room(bytes)) [[likely]] return PushStatus::ok;
+    count(bound_hits_);
+    declare_starved(bytes);
+    if (!wait.allowed) return retry(bytes) ? PushStatus::ok : PushStatus::would_block;
+    shared_.writer_event.disarm();
+    const WaitStatus waited = shared_.writer_event.await(
+        [&] { return state() != PushStatus::ok || has_room(bytes); }, wait.deadline, wait.stop);
+    switch (waited) {
+      case WaitStatus::timed_out:
+        return PushStatus::timed_out;
+      case WaitStatus::stopped:
+        return PushStatus::stopped;
+      case WaitStatus::ready:
+        break;
+    }
+    // Relaxed: a hint for the reader.
+    shared_.starved.store(Shared::kFed, relaxed);
+    return state();
+  }
+
+  /// Charges a block that has been given room to this stream.
+  void charge(Record* block) noexcept {
+    block->home = &shared_;
+    block->charge_bytes.store(block->capacity_bytes, relaxed);  // Relaxed: published by (Q1).
+    shared_.account.charge(block->capacity_bytes);
+    const std::uint64_t used = shared_.account.used();
+    if (used > peak_.load(relaxed)) peak_.store(used, relaxed);
+  }
+
+  /// Publishes a slice; the ring must have room. The last slice of a block is sealed, by itself or by
+  /// an empty slice after it.
+  void publish(Slice slice, std::size_t size) noexcept {
+    unsealed_ = slice.sealed() ? nullptr : slice.block;
+    const bool pushed = shared_.queue.try_push(std::move(slice));
+    FOREBAY_ASSERT(pushed, "a slice was published without room in the ring");
+    (void)pushed;
+    count(bytes_in_, size);
+    count(slices_in_);
+    shared_.reader_event.notify();
+  }
+
+  /// Takes the charge of a block back of which nothing was published, and destroys the block.
+  void abandon(Record* block) noexcept {
+    shared_.account.uncharge(block->capacity_bytes);
+    block->destroy(block, true);
+  }
+
+  /// Any thread, but not while the writer publishes.
+  bool end(std::exception_ptr error) noexcept {
+    const bool first = shared_.end_with(std::move(error), unsealed_);
+    if (first) unsealed_ = nullptr;
+    return first;
+  }
+
+  /// Whether anything can be added at all.
+  [[nodiscard]] PushStatus state() const noexcept {
+    if (shared_.is_cancelled()) return PushStatus::cancelled;
+    // Relaxed: the writer reads no data that the end publishes.
+    if (shared_.end.load(relaxed) != Shared::kOpen) return PushStatus::finished;
+    return PushStatus::ok;
+  }
+
+  [[nodiscard]] bool has_room(std::size_t bytes) noexcept {
+    return shared_.queue.has_room() && shared_.fits(shared_.account.used(), bytes);
+  }
+
+  // Any thread: figures that may lag.
+  [[nodiscard]] std::uint64_t bytes_in() const noexcept { return bytes_in_.load(relaxed); }
+  [[nodiscard]] std::uint64_t slices_in() const noexcept { return slices_in_.load(relaxed); }
+  [[nodiscard]] std::uint64_t bytes_peak() const noexcept { return peak_.load(relaxed); }
+  [[nodiscard]] std::uint64_t bound_hits() const noexcept { return bound_hits_.load(relaxed); }
+
+ private:
+  using Counter = typename P::template atomic<std::uint64_t>;
+
+  void declare_starved(std::size_t bytes) noexcept {
+    // Relaxed: the event count orders both before the reader's last look.
+    shared_.starved_bytes.store(bytes, relaxed);
+    shared_.starved.store(shared_.queue.has_room() ? Shared::kWantsBytes : Shared::kWantsItems,
+                          relaxed);
+    shared_.reader_event.notify();
+  }
+
+  // Room may have come between the look and the declaration.
+  bool retry(std::size_t bytes) noexcept {
+    if (!has_room(bytes)) return false;
+    shared_.starved.store(Shared::kFed, relaxed);  // Relaxed: a hint for the reader.
+    return true;
+  }
+
+  // Relaxed: one writer, and readers that want no more than a figure.
+  static void count(Counter& counter, std::uint64_t by = 1) noexcept {
+    counter.store(counter.load(relaxed) + by, relaxed);
+  }
+
+  Shared& shared_;
+  Block* unsealed_ = nullptr;
+  alignas(kInterferenceBytes) Counter bytes_in_{0};
+  Counter slices_in_{0};
+  Counter bound_hits_{0};
+  Counter peak_{0};
+};
+
+}  // namespace detail
+}  // namespace forebay

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forebay/stream.h"
+
+namespace forebay {
+
+StreamWriter::~StreamWriter() {
+  if (core_ != nullptr) core_->close_writer(std::make_exception_ptr(Abandoned()));
+}
+
+PushStatus StreamWriter::add(Chunk& chunk, const detail::Wait& wait) {
+  const detail::EndUse use(core_->writer_in_use, "two threads used one StreamWriter at once");
+  if (chunk.empty()) {
+    const PushStatus status = core_->writer.state();
+    if (status == PushStatus::ok) chunk = {};
+    return status;
+  }
+  const PushStatus status =
+      core_->writer.add(chunk.block_, chunk.bytes_.data(), chunk.bytes_.size(), wait);
+  if (status == PushStatus::ok) chunk.disown();
+  return status;
+}
+
+void StreamWriter::add_next_chunk(Chunk chunk) {
+  switch (add(chunk, {})) {
+    case PushStatus::cancelled:
+      throw Cancelled();
+    case PushStatus::finished:
+      throw StreamFinished();
+    default:
+      break;  // Without a deadline and a stop token there is no other outcome.
+  }
+}
+
+PushStatus StreamWriter::try_add_next_chunk(Chunk& chunk) {
+  return add(chunk, detail::Wait::none());
+}
+
+PushStatus StreamWriter::add_next_chunk_until(Chunk& chunk, Deadline deadline,
+                                              std::stop_token stop) {
+  return add(chunk, {.deadline = deadline, .stop = std::move(stop)});
+}
+
+void StreamWriter::finish() noexcept { core_->writer.end(nullptr); }
+
+void StreamWriter::fail(std::exception_ptr error) noexcept {
+  core_->writer.end(error != nullptr ? std::move(error) : std::make_exception_ptr(Abandoned()));
+}
+
+void StreamWriter::fail(std::error_code error) noexcept {
+  if (!error) error = std::make_error_code(std::errc::io_error);
+  core_->writer.end(std::make_exception_ptr(std::system_error(error)));
+}
+
+void StreamWriter::cancel() noexcept { core_->cancel(); }
+
+bool StreamWriter::on_writable(void (*callback)(void* context), void* context) {
+  auto& writer = core_->writer;
+  return core_->writer_event.arm(
+      callback, context, [&] { return writer.state() != PushStatus::ok || writer.has_room(1); });
+}
+
+StreamStats StreamWriter::stats() const noexcept { return core_->stats(); }
+
+}  // namespace forebay
