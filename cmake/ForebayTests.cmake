@@ -48,10 +48,12 @@ function(forebay_add_gtest target)
                ENVIRONMENT "${FOREBAY_TEST_ENVIRONMENT}")
 endfunction()
 
-# Adds one test that is a command: forebay_add_command_test(<name> LABEL <l> TIMEOUT <s> COMMAND ...)
+# Adds one test that is a command:
+#   forebay_add_command_test(<name> LABEL <label> TIMEOUT <seconds> COMMAND <word>...
+#                            [CONFIGURATIONS <name>...])
 function(forebay_add_command_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "COMMAND")
-  add_test(NAME ${name} COMMAND ${arg_COMMAND})
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "COMMAND;CONFIGURATIONS")
+  add_test(NAME ${name} COMMAND ${arg_COMMAND} CONFIGURATIONS ${arg_CONFIGURATIONS})
   set_tests_properties(
     ${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
                        ENVIRONMENT "${FOREBAY_TEST_ENVIRONMENT}")
