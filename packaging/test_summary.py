@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Adds up what ctest reported: test_summary.py preset:result.xml:build_seconds:label,label ...
+"""Adds up what ctest reported: test_summary.py preset:build_seconds:label,label ...
+
+Reads what ./dev test left under build/: <preset>.junit.xml, the results, and <preset>.tests.json,
+the list of the tests with their labels, which the results of CMake 3.25 do not name.
 
 Prints passed, failed and skipped tests and the time for each preset and label, and closes with one
 plain line of totals. A preset without results, and a label named on the command line that ran no
 test, count as failures.
 """
 
+import json
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass
@@ -20,19 +25,20 @@ class Tally:
     seconds: float = 0.0
 
 
-def labels_of(case):
-    for item in case.iter("property"):
-        if item.get("name") == "cmake_labels":
-            return item.get("value", "")
-    return ""
-
-
-def read(path):
-    """The tallies of one result file by label, and the names of what failed."""
+def read(preset):
+    """The tallies of one preset by label, and the names of what failed."""
+    listed = json.loads(Path(f"build/{preset}.tests.json").read_text(encoding="utf-8"))
+    labels = {
+        test["name"]: label
+        for test in listed["tests"]
+        for item in test.get("properties", [])
+        if item["name"] == "LABELS"
+        for label in item["value"]
+    }
     tallies = defaultdict(Tally)
     failed = []
-    for case in ElementTree.parse(path).getroot().iter("testcase"):
-        tally = tallies[labels_of(case) or "none"]
+    for case in ElementTree.parse(f"build/{preset}.junit.xml").getroot().iter("testcase"):
+        tally = tallies[labels.get(case.get("name"), "none")]
         tally.seconds += float(case.get("time") or 0)
         status = case.get("status")
         if status == "run":
@@ -50,11 +56,11 @@ def main(runs):
     complaints = []
     print(f"\n{'preset':<12}{'label':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}")
     for run in runs:
-        preset, path, build_seconds, wanted = run.split(":")
+        preset, build_seconds, wanted = run.split(":")
         print(f"{preset:<12}{'(build)':<14}{'':>25}{float(build_seconds):>10.1f}")
         try:
-            tallies, failed = read(path)
-        except (OSError, ElementTree.ParseError):
+            tallies, failed = read(preset)
+        except (OSError, ValueError, ElementTree.ParseError):
             complaints.append(f"{preset}: did not build, or its tests did not report")
             continue
         for label, tally in sorted(tallies.items()):
