@@ -96,6 +96,7 @@ std::vector<ByteView> StreamReader::read_gather(std::size_t n) {
     views.push_back(reader.take_slice(left));
     left -= views.back().size();
   }
+  reader.mark_lingering();
   return views;
 }
 

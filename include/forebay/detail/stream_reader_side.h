@@ -64,19 +64,11 @@ class ReaderSide {
 
   /// Brings n contiguous bytes under the cursor. `consuming`: earlier views have ended their life.
   ReadStatus ensure(std::size_t n, const Wait& wait, bool consuming) {
-    if (consuming) give_back_lingering();
-    for (;;) {
-      if (const ReadStatus status = prepare(consuming); status != ReadStatus::ok) return status;
-      if (n <= cursor.size()) return ReadStatus::ok;
-      look_ahead(n - cursor.size());
-      if (n - cursor.size() <= ahead_bytes_) {
-        if (n > shared_.options.gather_bytes_max) return ReadStatus::limit_exceeded;
-        gather(n, n, consuming);
-        return ReadStatus::ok;
-      }
-      const ReadStatus status = wait_for_more(n, wait, consuming);
-      if (status != ReadStatus::ok) return status;
-    }
+    // Where bytes were consumed since something was left to linger, the views of it are dead.
+    if (consuming || cursor.current != linger_mark_) give_back_lingering();
+    const ReadStatus status = bring(n, wait, consuming);
+    if (!consuming) mark_lingering();
+    return status;
   }
 
   /// Brings everything up to the end of the stream under the cursor.
@@ -124,6 +116,9 @@ class ReaderSide {
     if (cursor.size() == 0) next_run(false);
     return take(std::min(most, cursor.size()));
   }
+
+  /// To be called when a call leaves slots whose views are good: they are until the cursor moves on.
+  void mark_lingering() noexcept { linger_mark_ = cursor.current; }
 
   /// At most so many views make up the next n bytes, which are there.
   [[nodiscard]] std::size_t pieces(std::size_t n) const noexcept {
@@ -179,6 +174,21 @@ class ReaderSide {
   [[nodiscard]] std::uint64_t gathers() const noexcept { return gathers_made_.load(relaxed); }
 
  private:
+  ReadStatus bring(std::size_t n, const Wait& wait, bool consuming) {
+    for (;;) {
+      if (const ReadStatus status = prepare(consuming); status != ReadStatus::ok) return status;
+      if (n <= cursor.size()) return ReadStatus::ok;
+      look_ahead(n - cursor.size());
+      if (n - cursor.size() <= ahead_bytes_) {
+        if (n > shared_.options.gather_bytes_max) return ReadStatus::limit_exceeded;
+        gather(n, n, consuming);
+        return ReadStatus::ok;
+      }
+      const ReadStatus status = wait_for_more(n, wait, consuming);
+      if (status != ReadStatus::ok) return status;
+    }
+  }
+
   // --- The parts of the ring ---------------------------------------------------------------------
 
   // Brings the next bytes under the cursor, if it has none, and as many as are contiguous.
@@ -476,6 +486,7 @@ class ReaderSide {
   Record* gathered_ = nullptr;              // the run's memory, when it was gathered
   Retirable* lingering_gathers_ = nullptr;  // gathered memory of which views may be looked at
   Retirable* lingering_blocks_ = nullptr;   // blocks of lingering slots that were given back early
+  const std::byte* linger_mark_ = nullptr;  // where the cursor stood when they were left
   std::size_t lingering_slots_ = 0;
   std::size_t run_slots_ = 0;
   std::size_t ahead_slots_ = 0;

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forebay/chunk_pool.h"
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <array>
+#include <bit>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "forebay/detail/credit_gate.h"
+#include "forebay/error.h"
+
+namespace forebay {
+namespace detail {
+
+namespace {
+
+using Policy = SystemPolicy;
+using Record = BasicBlock<Policy>;
+
+constexpr std::align_val_t kAlignment{4096};
+constexpr std::size_t kClassBytesMin = 4096;
+constexpr std::size_t kClassesPerOctave = 4;
+
+// Sizes are rounded up to a quarter of a power of two: at most a fifth is lost, and bodies that differ
+// a little share a class.
+std::size_t class_bytes(std::size_t bytes) noexcept {
+  if (bytes <= kClassBytesMin) return kClassBytesMin;
+  const std::size_t step = std::bit_floor(bytes - 1) / kClassesPerOctave;
+  return (bytes + step - 1) / step * step;
+}
+
+std::size_t class_index(std::size_t size) noexcept {
+  const std::size_t floor = std::bit_floor(size);
+  const auto octave = static_cast<std::size_t>(std::countr_zero(floor));
+  return octave * kClassesPerOctave + (size - floor) / (floor / kClassesPerOctave);
+}
+
+}  // namespace
+
+// A block and where it goes back to. The memory follows in the same allocation.
+struct PoolRecord : Record {
+  PoolRecord(std::byte* memory, std::size_t capacity);
+  static void give_back(Block* block, bool owned_credit) noexcept;
+
+  std::shared_ptr<PoolCore> owner;   // while in use
+  std::shared_ptr<LeaseCore> lease;  // while in use, when it was acquired through one
+};
+
+constexpr std::size_t kHeaderBytes = (sizeof(PoolRecord) + 63) / 64 * 64;
+
+// A few warm blocks, the newest first. Any thread; each step is one exchange.
+class WarmCache {
+ public:
+  /// Takes the block in; what falls out at the far end is returned, or null.
+  [[nodiscard]] PoolRecord* put(PoolRecord* block) noexcept {
+    for (auto& slot : slots_) {
+      // (W1) acq_rel exchange, synchronizes-with itself: a block is handed on with its content.
+      block = slot.exchange(block, acq_rel);
+      if (block == nullptr) return nullptr;
+    }
+    return block;
+  }
+  /// The newest block of that capacity, or of any for 0; null when there is none. Blocks of another
+  /// size go back in, and to `overflow` when there is no place left.
+  template <class Overflow>
+  [[nodiscard]] PoolRecord* take(std::size_t capacity, Overflow&& overflow) noexcept {
+    std::array<PoolRecord*, kSlots> others{};
+    std::size_t count = 0;
+    PoolRecord* found = nullptr;
+    for (auto& slot : slots_) {
+      if (slot.load(relaxed) == nullptr) continue;  // Relaxed: a hint.
+      // (W1) acq_rel exchange, as above.
+      PoolRecord* const block = slot.exchange(nullptr, acq_rel);
+      if (block == nullptr) continue;
+      if (capacity == 0 || block->capacity_bytes == capacity) {
+        found = block;
+        break;
+      }
+      others[count++] = block;
+    }
+    while (count != 0) {
+      PoolRecord* const fallen = put(others[--count]);
+      if (fallen != nullptr) overflow(fallen);
+    }
+    return found;
+  }
+
+ private:
+  static constexpr std::size_t kSlots = 4;
+  std::array<Policy::atomic<PoolRecord*>, kSlots> slots_{};
+};
+
+class PoolCore final : public CreditSource, public std::enable_shared_from_this<PoolCore> {
+ public:
+  explicit PoolCore(const PoolOptions& limits)
+      : options(limits), gate(static_cast<std::int64_t>(limits.budget_bytes)) {}
+  ~PoolCore() { trim(SIZE_MAX); }
+
+  void give_back_credit(std::size_t bytes) noexcept override {
+    gate.give(static_cast<std::int64_t>(bytes));
+  }
+
+  /// A block of the class, for credit that was taken.
+  PoolRecord* supply(std::size_t capacity) {
+    PoolRecord* block = nullptr;
+    if (free_[class_index(capacity)].try_dequeue(block)) return block;
+    // Blocks that are kept warm in other sizes count against the budget too.
+    if (allocated.load(relaxed) + capacity > options.budget_bytes) trim(capacity);
+    void* const memory = ::operator new(kHeaderBytes + capacity, kAlignment);
+    allocated.fetch_add(capacity, relaxed);  // Relaxed: a number.
+    return ::new (memory)
+        PoolRecord(static_cast<std::byte*>(memory) + kHeaderBytes, capacity);
+  }
+
+  void store(PoolRecord* block) noexcept {
+    bool kept = false;
+    try {
+      kept = free_[class_index(block->capacity_bytes)].enqueue(block);
+    } catch (const std::bad_alloc&) {
+      // The list could not grow: the block goes back to the system.
+    }
+    if (!kept) discard(block);
+  }
+
+  void discard(PoolRecord* block) noexcept {
+    allocated.fetch_sub(block->capacity_bytes, relaxed);  // Relaxed: a number.
+    block->~PoolRecord();
+    ::operator delete(static_cast<void*>(block), kAlignment);
+  }
+
+  void attach(LeaseCore* lease) {
+    const std::lock_guard lock(leases_mutex_);
+    leases_.push_back(lease);
+  }
+  void detach(LeaseCore* lease) noexcept {
+    const std::lock_guard lock(leases_mutex_);
+    std::erase(leases_, lease);
+  }
+
+  const PoolOptions options;
+  CreditGate<Policy> gate;
+  Policy::atomic<std::size_t> allocated{0};
+
+ private:
+  // Gives free blocks back to the system until `bytes` more fit the budget, or none is left.
+  void trim(std::size_t bytes) noexcept;
+
+  static constexpr std::size_t kClasses = 64 * kClassesPerOctave;
+  std::array<moodycamel::ConcurrentQueue<PoolRecord*>, kClasses> free_;
+  std::mutex leases_mutex_;
+  std::vector<LeaseCore*> leases_;
+};
+
+class LeaseCore : public std::enable_shared_from_this<LeaseCore> {
+ public:
+  LeaseCore(std::shared_ptr<PoolCore> pool_core, std::int64_t reserve_bytes)
+      : pool(std::move(pool_core)), reserve_max(reserve_bytes) {
+    pool->attach(this);
+  }
+  ~LeaseCore() {
+    pool->detach(this);
+    while (PoolRecord* block = take_warm(0)) pool->store(block);
+    // Relaxed: nobody else is left.
+    pool->gate.give(reserve.load(relaxed));
+  }
+
+  PoolRecord* take_warm(std::size_t capacity) noexcept {
+    return warm.take(capacity, [this](PoolRecord* block) { pool->store(block); });
+  }
+
+  bool take_reserve(std::int64_t amount) noexcept {
+    std::int64_t held = reserve.load(relaxed);  // Relaxed, all: a number, as in CreditGate.
+    while (held >= amount) {
+      if (reserve.compare_exchange_weak(held, held - amount, relaxed, relaxed)) return true;
+    }
+    return false;
+  }
+
+  /// The reserve is filled first; the rest is everybody's.
+  void give(std::int64_t amount) noexcept {
+    std::int64_t held = reserve.load(relaxed);  // Relaxed, all: a number.
+    std::int64_t mine = 0;
+    do {
+      mine = std::min(amount, reserve_max - held);
+    } while (mine > 0 && !reserve.compare_exchange_weak(held, held + mine, relaxed, relaxed));
+    if (mine > 0) event.notify();
+    if (amount > mine) pool->gate.give(amount - std::max<std::int64_t>(mine, 0));
+  }
+
+  const std::shared_ptr<PoolCore> pool;
+  const std::int64_t reserve_max;
+  Policy::atomic<std::int64_t> reserve{0};
+  EventCount event{0};  // waiter: the receiver that this lease belongs to
+  WarmCache warm;
+};
+
+void PoolCore::trim(std::size_t bytes) noexcept {
+  const auto fits = [&] {
+    const std::size_t held = allocated.load(relaxed);
+    return held == 0 || (bytes <= options.budget_bytes && held <= options.budget_bytes - bytes);
+  };
+  PoolRecord* block = nullptr;
+  for (auto& list : free_) {
+    while (!fits() && list.try_dequeue(block)) discard(block);
+  }
+  const std::lock_guard lock(leases_mutex_);
+  for (LeaseCore* lease : leases_) {
+    while (!fits() && (block = lease->take_warm(0)) != nullptr) discard(block);
+  }
+}
+
+PoolRecord::PoolRecord(std::byte* memory, std::size_t capacity)
+    : Record(memory, capacity, &give_back) {}
+
+void PoolRecord::give_back(Block* block, bool owned_credit) noexcept {
+  auto* record = static_cast<PoolRecord*>(static_cast<Record*>(block));
+  const std::shared_ptr<PoolCore> pool = std::move(record->owner);
+  const std::shared_ptr<LeaseCore> lease = std::move(record->lease);
+  const auto credit = static_cast<std::int64_t>(record->capacity_bytes);
+  record->home = nullptr;
+  // Relaxed, both: whoever gets the block next gets it through (W1) or the free list.
+  record->holders.store(Record::kBounded, relaxed);
+  record->charge_bytes.store(0, relaxed);
+  if (!owned_credit) {
+    // The budget has long counted these bytes as free: the memory is not the pool's any more.
+    pool->discard(record);
+    return;
+  }
+  if (lease != nullptr) record = lease->warm.put(record);
+  if (record != nullptr) pool->store(record);
+  if (lease != nullptr) {
+    lease->give(credit);
+  } else {
+    pool->gate.give(credit);
+  }
+}
+
+namespace {
+
+PoolRecord* dress(PoolRecord* block, const std::shared_ptr<PoolCore>& pool,
+                  std::shared_ptr<LeaseCore> lease) noexcept {
+  block->pool = pool.get();
+  block->owner = pool;
+  block->lease = std::move(lease);
+  return block;
+}
+
+}  // namespace
+}  // namespace detail
+
+Chunk PoolBlock::to_chunk(std::size_t size) && {
+  if (size > record_->capacity_bytes) {
+    throw std::invalid_argument("PoolBlock::to_chunk: more bytes than the block holds");
+  }
+  return Chunk(record_.release(), size);
+}
+
+ChunkPool::ChunkPool(const PoolOptions& options) {
+  if (options.block_bytes == 0 || options.large_block_bytes < options.block_bytes ||
+      detail::class_bytes(options.large_block_bytes) > options.budget_bytes) {
+    throw std::invalid_argument(
+        "ChunkPool: needs 0 < block_bytes <= large_block_bytes, and one large block in the budget");
+  }
+  core_ = std::make_shared<detail::PoolCore>(options);
+}
+
+std::optional<PoolBlock> ChunkPool::acquire_until(Deadline deadline, std::stop_token stop) {
+  const std::size_t capacity = detail::class_bytes(core_->options.block_bytes);
+  EventCount event(0);
+  const auto taken = core_->gate.take(static_cast<std::int64_t>(capacity),
+                                      {.deadline = deadline, .stop = std::move(stop)}, event,
+                                      [] { return false; });
+  if (!taken.granted) return std::nullopt;
+  return supply(capacity);
+}
+
+PoolBlock ChunkPool::acquire() { return std::move(*acquire_until(Deadline::never())); }
+
+std::optional<PoolBlock> ChunkPool::try_acquire() {
+  const std::size_t capacity = detail::class_bytes(core_->options.block_bytes);
+  if (!core_->gate.try_take(static_cast<std::int64_t>(capacity))) return std::nullopt;
+  return supply(capacity);
+}
+
+PoolBlock ChunkPool::supply(std::size_t capacity) {
+  try {
+    return PoolBlock(detail::dress(core_->supply(capacity), core_, nullptr));
+  } catch (...) {
+    core_->give_back_credit(capacity);
+    throw;
+  }
+}
+
+const PoolOptions& ChunkPool::options() const noexcept { return core_->options; }
+
+std::size_t ChunkPool::available_bytes() const noexcept {
+  const std::int64_t credit = core_->gate.available();
+  return credit > 0 ? static_cast<std::size_t>(credit) : 0;
+}
+
+std::size_t ChunkPool::allocated_bytes() const noexcept {
+  return core_->allocated.load(detail::relaxed);  // Relaxed: a figure.
+}
+
+PoolLease::PoolLease(const ChunkPool& pool, std::size_t reserve_bytes)
+    : core_(std::make_shared<detail::LeaseCore>(pool.core_,
+                                                static_cast<std::int64_t>(reserve_bytes))) {
+  if (!pool.core_->gate.try_take(core_->reserve_max)) {
+    throw LimitExceeded("bytes to reserve for one more stream on the pool",
+                        pool.available_bytes(), reserve_bytes);
+  }
+  core_->reserve.store(core_->reserve_max, detail::relaxed);  // Relaxed: nobody else has it yet.
+}
+
+PoolLease::~PoolLease() = default;
+
+std::size_t PoolLease::charge_for(std::size_t bytes) noexcept { return detail::class_bytes(bytes); }
+
+std::optional<PoolBlock> PoolLease::acquire(std::size_t bytes, bool may_wait, Deadline deadline,
+                                            std::stop_token stop) {
+  const auto& pool = core_->pool;
+  if (bytes > pool->options.large_block_bytes) {
+    throw LimitExceeded("bytes in one block", pool->options.large_block_bytes, bytes);
+  }
+  const std::size_t capacity = charge_for(bytes);
+  const auto credit = static_cast<std::int64_t>(capacity);
+  for (;;) {
+    if (core_->take_reserve(credit)) break;
+    const auto taken = pool->gate.take(
+        credit, {.allowed = may_wait, .deadline = deadline, .stop = stop}, core_->event, [&] {
+          return core_->reserve.load(detail::relaxed) >= credit;  // Relaxed: taken by CAS after.
+        });
+    if (taken.granted) break;
+    if (taken.status != WaitStatus::ready) return std::nullopt;
+  }
+  try {
+    detail::PoolRecord* block = core_->take_warm(capacity);
+    if (block == nullptr) block = pool->supply(capacity);
+    return PoolBlock(detail::dress(block, pool, core_));
+  } catch (...) {
+    core_->give(credit);
+    throw;
+  }
+}
+
+}  // namespace forebay
