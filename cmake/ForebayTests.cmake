@@ -40,12 +40,21 @@ function(forebay_add_gtest target)
   forebay_warnings(${target})
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} GTest::gtest_main)
+  # Names are unique in the whole build, so that results can be told apart.
   gtest_discover_tests(
     ${target}
+    TEST_PREFIX "${target}."
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT}
-               ENVIRONMENT "${FOREBAY_TEST_ENVIRONMENT}")
+    PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+  # A property that is a list cannot pass through gtest_discover_tests(); ctest reads this after it.
+  set(environment_file "${CMAKE_CURRENT_BINARY_DIR}/${target}_environment.cmake")
+  file(WRITE "${environment_file}"
+       "if(${target}_TESTS)\n"
+       "  set_tests_properties(\${${target}_TESTS} PROPERTIES "
+       "ENVIRONMENT [==[${FOREBAY_TEST_ENVIRONMENT}]==])\n"
+       "endif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${environment_file}")
 endfunction()
 
 # Adds one test that is a command:
