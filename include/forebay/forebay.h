@@ -11,6 +11,7 @@
 #include "forebay/epoch.h"
 #include "forebay/error.h"
 #include "forebay/event_count.h"
+#include "forebay/framing.h"
 #include "forebay/shared_bytes.h"
 #include "forebay/spsc_queue.h"
 #include "forebay/stream.h"
