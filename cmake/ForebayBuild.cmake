@@ -13,6 +13,11 @@ if(FOREBAY_SANITIZE)
   add_link_options(-fsanitize=${_sanitize})
 endif()
 
+# The libraries, not only the fuzzers, must tell libFuzzer which branches they take.
+if(FOREBAY_BUILD_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # ThreadSanitizer of gcc 12 and clang 14 cannot place its shadow when the kernel randomizes more
 # address bits than they know of, so its programs start without randomization where that is
 # allowed.
