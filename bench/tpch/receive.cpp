@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tpch/receive.h"
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+
+#include "tpch/feed.h"
+#include "tpch/measure.h"
+#include "tpch/pipeline.h"
+#include "tpch/trace.h"
+
+namespace tpch {
+namespace {
+
+// Enough for every scale factor that a page cache can hold.
+constexpr std::size_t kReservedBytes = std::size_t{64} << 30;
+
+struct Outcome {
+  std::optional<Answer> answer;
+  FeedFigures figures;
+  double receive_s = 0;  // of the modes that first receive everything
+};
+
+PipelineOptions pipeline(const ReceiveOptions& options, bool query = true) {
+  return {query ? options.work : 0, options.workers};
+}
+
+Outcome drain(std::unique_ptr<Feed> feed, const PipelineOptions& options) {
+  Outcome outcome;
+  outcome.answer = run_query(*feed, options);
+  outcome.figures = feed->figures();
+  return outcome;
+}
+
+Outcome receive_alone(const ReceiveOptions& options) {
+  const Descriptor socket = connect_to(options.socket);
+  const Reserved buffer(options.recv_bytes);
+  Outcome outcome;
+  Progress progress;
+  while (const std::size_t got = receive_some(socket, buffer.bytes())) {
+    outcome.figures.bytes += got;
+    progress.at(outcome.figures.bytes);
+  }
+  return outcome;
+}
+
+Outcome sequential(const ReceiveOptions& options) {
+  const double begin_s = now_s();
+  const Descriptor socket = connect_to(options.socket);
+  const Reserved memory(kReservedBytes);
+  std::size_t used = 0;
+  Progress progress;
+  while (const std::size_t got = receive_some(
+             socket, memory.bytes().subspan(
+                         used, std::min(options.recv_bytes, memory.bytes().size() - used)))) {
+    used += got;
+    progress.at(used);
+  }
+  const double receive_s = now_s() - begin_s;
+  Outcome outcome = drain(make_memory_feed(memory.bytes().first(used)), pipeline(options));
+  outcome.receive_s = receive_s;
+  return outcome;
+}
+
+// A job is made ready, its libraries and files are loaded, and then it is timed.
+using Job = std::function<Outcome()>;
+using MakeJob = std::function<Job(const ReceiveOptions&)>;
+
+MakeJob overlapped(Receive mode, bool query) {
+  return [=](const ReceiveOptions& options) -> Job {
+    return [=, &options] {
+      return drain(make_forebay_feed(connect_to(options.socket), mode, options.budget_bytes),
+                   pipeline(options, query));
+    };
+  };
+}
+
+Job decode(const ReceiveOptions& options) {
+  const auto file = std::make_shared<MappedFile>(options.file);
+  return [=, &options] { return drain(make_memory_feed(file->bytes()), pipeline(options)); };
+}
+
+const std::map<std::string, MakeJob>& jobs() {
+  static const std::map<std::string, MakeJob> jobs{
+      {"receive", [](auto& options) { return [&] { return receive_alone(options); }; }},
+      {"decode", decode},
+      {"sequential", [](auto& options) { return [&] { return sequential(options); }; }},
+      {"inline", overlapped(Receive::inlined, true)},
+      {"threaded", overlapped(Receive::threaded, true)},
+      {"automatic", overlapped(Receive::automatic, true)},
+      {"inline-decode", overlapped(Receive::inlined, false)},
+      {"threaded-decode", overlapped(Receive::threaded, false)},
+      {"automatic-decode", overlapped(Receive::automatic, false)},
+      {"mutex", [](auto& options) {
+         return
+             [&] { return drain(make_mutex_feed(connect_to(options.socket)), pipeline(options)); };
+       }}};
+  return jobs;
+}
+
+void write(const std::string& file, const std::string& text) {
+  std::ofstream out(file);
+  out << text << '\n';
+  out.close();
+  if (!out) throw std::system_error(errno, std::generic_category(), file);
+}
+
+void add(JsonLine& line, const FeedFigures& figures) {
+  line.add("bytes", figures.bytes)
+      .add("bytes_copied", figures.bytes_copied)
+      .add("reader_waits", figures.reader_waits)
+      .add("reader_parks", figures.reader_parks)
+      .add("writer_waits", figures.writer_waits)
+      .add("writer_parks", figures.writer_parks)
+      .add("stream_bytes_peak", figures.stream_bytes_peak)
+      .add("note", figures.note);
+}
+
+}  // namespace
+
+const std::vector<std::string>& modes() {
+  static const std::vector<std::string> modes = [] {
+    std::vector<std::string> names;
+    for (const auto& [name, job] : jobs()) names.push_back(name);
+    return names;
+  }();
+  return modes;
+}
+
+void receive(const ReceiveOptions& options) {
+  if (!options.trace.empty()) start_trace();
+  const Job job = jobs().at(options.mode)(options);
+  const Memory loaded = Memory::now();
+  const CpuTime cpu = CpuTime::now();
+  const double begin_s = now_s();
+  const Outcome outcome = job();
+  const double seconds = now_s() - begin_s;
+  const CpuTime cpu_end = CpuTime::now();
+  const Memory end = Memory::now();
+
+  JsonLine line;
+  line.add("mode", options.mode).add("seconds", seconds).add("receive_s", outcome.receive_s);
+  line.add("cpu_user_s", cpu_end.user_s - cpu.user_s);
+  line.add("cpu_system_s", cpu_end.system_s - cpu.system_s);
+  line.add("loaded_bytes", loaded.resident_bytes).add("peak_bytes", end.peak_bytes);
+  line.add("workers", static_cast<unsigned>(options.workers)).add("work", options.work);
+  if (outcome.answer) {
+    line.add("rows", outcome.answer->rows).add("batches", outcome.answer->batches);
+    line.add("revenue", to_string(outcome.answer->revenue));
+  }
+  add(line, outcome.figures);
+  if (options.json.empty()) {
+    line.print();
+  } else {
+    write(options.json, line.text());
+  }
+  if (!options.trace.empty()) write_trace(options.trace);
+}
+
+}  // namespace tpch
