@@ -83,6 +83,7 @@ class ReaderSide {
       }
       const ReadStatus status = wait_for_more(0, wait, true);
       if (status == ReadStatus::end) {
+        move_run_on(true);
         if (ahead_bytes_ != 0) gather(all, all, true);
         return ReadStatus::ok;
       }
@@ -180,6 +181,9 @@ class ReaderSide {
       if (n <= cursor.size()) return ReadStatus::ok;
       look_ahead(n - cursor.size());
       if (n - cursor.size() <= ahead_bytes_) {
+        // What came since prepare() may go on where the run ends.
+        move_run_on(consuming);
+        if (n <= cursor.size()) return ReadStatus::ok;
         if (n > shared_.options.gather_bytes_max) return ReadStatus::limit_exceeded;
         gather(n, n, consuming);
         return ReadStatus::ok;
@@ -199,9 +203,13 @@ class ReaderSide {
       if (consuming) discard();
       return ReadStatus::cancelled;
     }
+    move_run_on(consuming);
+    return ReadStatus::ok;
+  }
+
+  void move_run_on(bool consuming) noexcept {
     if (cursor.size() == 0) next_run(consuming);
     extend_run();
-    return ReadStatus::ok;
   }
 
   Slice* next_unseen() noexcept {
@@ -452,7 +460,11 @@ class ReaderSide {
       }
     }
     // Relaxed: as above.
-    return await([this, starved] { return shared_.starved.load(relaxed) != starved; }, wait);
+    const auto change = [this, starved] {
+      return shared_.starved.load(relaxed) != starved ||
+             (shared_.source != nullptr && shared_.source->changed());
+    };
+    return await(change, wait);
   }
 
   // Waits for a slice, an end, a cancel, or for `change` to hold.

@@ -41,6 +41,8 @@ class ByteSource {
   };
   /// Thread role: the reader.
   virtual Pull pull(const Wait& wait) = 0;
+  /// Thread role: the reader, after pull() said elsewhere. Whether pull() should be called again.
+  [[nodiscard]] virtual bool changed() const noexcept = 0;
   /// Thread role: any. Makes a wait in the source end: the stream was cancelled.
   virtual void interrupt() noexcept = 0;
 

@@ -74,9 +74,8 @@ class WriterSide {
   }
 
   /// Publishes a slice; the ring must have room. The last slice of a block is sealed, by itself or by
-  /// an empty slice after it.
+  /// an empty slice after it, or the block is named when the stream ends.
   void publish(Slice slice, std::size_t size) noexcept {
-    unsealed_ = slice.sealed() ? nullptr : slice.block;
     const bool pushed = shared_.queue.try_push(std::move(slice));
     FOREBAY_ASSERT(pushed, "a slice was published without room in the ring");
     (void)pushed;
@@ -91,11 +90,10 @@ class WriterSide {
     block->destroy(block, true);
   }
 
-  /// Any thread, but not while the writer publishes.
-  bool end(std::exception_ptr error) noexcept {
-    const bool first = shared_.end_with(std::move(error), unsealed_);
-    if (first) unsealed_ = nullptr;
-    return first;
+  /// Any thread, but not while the writer publishes. `unsealed`: a block of which slices were
+  /// published, and none of them sealed. True for the call that ended the stream.
+  bool end(std::exception_ptr error, Record* unsealed = nullptr) noexcept {
+    return shared_.end_with(std::move(error), unsealed);
   }
 
   /// Whether anything can be added at all.
@@ -140,7 +138,6 @@ class WriterSide {
   }
 
   Shared& shared_;
-  Block* unsealed_ = nullptr;
   alignas(kInterferenceBytes) Counter bytes_in_{0};
   Counter slices_in_{0};
   Counter bound_hits_{0};
