@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "forebay/detail/credit_gate.h"
+#include "forebay/detail/warm_cache.h"
 #include "forebay/error.h"
 
 namespace forebay {
@@ -52,48 +53,6 @@ struct PoolRecord : Record {
 };
 
 constexpr std::size_t kHeaderBytes = (sizeof(PoolRecord) + 63) / 64 * 64;
-
-// A few warm blocks, the newest first. Any thread; each step is one exchange.
-class WarmCache {
- public:
-  /// Takes the block in; what falls out at the far end is returned, or null.
-  [[nodiscard]] PoolRecord* put(PoolRecord* block) noexcept {
-    for (auto& slot : slots_) {
-      // (W1) acq_rel exchange, synchronizes-with itself: a block is handed on with its content.
-      block = slot.exchange(block, acq_rel);
-      if (block == nullptr) return nullptr;
-    }
-    return block;
-  }
-  /// The newest block of that capacity, or of any for 0; null when there is none. Blocks of another
-  /// size go back in, and to `overflow` when there is no place left.
-  template <class Overflow>
-  [[nodiscard]] PoolRecord* take(std::size_t capacity, Overflow&& overflow) noexcept {
-    std::array<PoolRecord*, kSlots> others{};
-    std::size_t count = 0;
-    PoolRecord* found = nullptr;
-    for (auto& slot : slots_) {
-      if (slot.load(relaxed) == nullptr) continue;  // Relaxed: a hint.
-      // (W1) acq_rel exchange, as above.
-      PoolRecord* const block = slot.exchange(nullptr, acq_rel);
-      if (block == nullptr) continue;
-      if (capacity == 0 || block->capacity_bytes == capacity) {
-        found = block;
-        break;
-      }
-      others[count++] = block;
-    }
-    while (count != 0) {
-      PoolRecord* const fallen = put(others[--count]);
-      if (fallen != nullptr) overflow(fallen);
-    }
-    return found;
-  }
-
- private:
-  static constexpr std::size_t kSlots = 4;
-  std::array<Policy::atomic<PoolRecord*>, kSlots> slots_{};
-};
 
 class PoolCore final : public CreditSource, public std::enable_shared_from_this<PoolCore> {
  public:
@@ -196,7 +155,7 @@ class LeaseCore : public std::enable_shared_from_this<LeaseCore> {
   const std::int64_t reserve_max;
   Policy::atomic<std::int64_t> reserve{0};
   EventCount event{0};  // waiter: the receiver that this lease belongs to
-  WarmCache warm;
+  WarmCache<PoolRecord, Policy> warm;
 };
 
 void PoolCore::trim(std::size_t bytes) noexcept {
