@@ -227,10 +227,12 @@ class StreamReader {
   friend struct detail::StreamAccess;
   explicit StreamReader(detail::SystemCore* core) noexcept : core_(core) {}
 
-  // Whether the run holds n bytes: no call, no atomic operation but the plain load of a flag, which
-  // makes a cancel() that happened before this call count.
+  // Whether the run holds n bytes: no call and no atomic operation but a plain load, which a cancel()
+  // that happened before makes fail: the difference is negative then.
   [[nodiscard]] bool ready(std::size_t n) const noexcept {
-    return n <= core_->reader.cursor.size() && !core_->is_cancelled();
+    const auto end = reinterpret_cast<std::intptr_t>(core_->fast_end.load(detail::relaxed));
+    const auto current = reinterpret_cast<std::intptr_t>(core_->reader.cursor.current);
+    return n <= PTRDIFF_MAX && static_cast<std::intptr_t>(n) <= end - current;
   }
   template <class T, std::endian Order>
   T read_integer() {

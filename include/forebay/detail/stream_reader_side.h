@@ -66,6 +66,7 @@ class ReaderSide {
   ReadStatus ensure(std::size_t n, const Wait& wait, bool consuming) {
     // Where bytes were consumed since something was left to linger, the views of it are dead.
     if (consuming || cursor.current != linger_mark_) give_back_lingering();
+    const FastPath fast_path(*this);
     const ReadStatus status = bring(n, wait, consuming);
     if (!consuming) mark_lingering();
     return status;
@@ -73,6 +74,7 @@ class ReaderSide {
 
   /// Brings everything up to the end of the stream under the cursor.
   ReadStatus ensure_all(const Wait& wait) {
+    const FastPath fast_path(*this);
     give_back_lingering();
     for (;;) {
       if (const ReadStatus status = prepare(true); status != ReadStatus::ok) return status;
@@ -93,6 +95,7 @@ class ReaderSide {
 
   /// Makes run and ring hold n bytes without gathering them.
   ReadStatus ensure_buffered(std::size_t n, const Wait& wait) {
+    const FastPath fast_path(*this);
     give_back_lingering();
     for (;;) {
       if (const ReadStatus status = prepare(true); status != ReadStatus::ok) return status;
@@ -114,6 +117,7 @@ class ReaderSide {
   /// Consumes what is left of the run and goes on to the slice after it, which ensure_buffered() has
   /// seen, without giving anything back: the views of one read_gather() all stay good.
   ByteView take_slice(std::size_t most) noexcept {
+    const FastPath fast_path(*this);
     if (cursor.size() == 0) next_run(false);
     return take(std::min(most, cursor.size()));
   }
@@ -150,6 +154,7 @@ class ReaderSide {
 
   /// The reader is gone: gives back all it held; `last` is reclaimed when no guard is left.
   void close(Retirable* last) noexcept {
+    const FastPath fast_path(*this);
     discard();
     if (shared_.ended()) {
       // The last block, if its writer ended the stream without sealing it.
@@ -175,6 +180,16 @@ class ReaderSide {
   [[nodiscard]] std::uint64_t gathers() const noexcept { return gathers_made_.load(relaxed); }
 
  private:
+  // Brings the fast path in line with the run when a call that may change the run ends, by an
+  // exception too.
+  struct FastPath {
+    explicit FastPath(ReaderSide& of) noexcept : side(of) {}
+    FastPath(const FastPath&) = delete;
+    FastPath& operator=(const FastPath&) = delete;
+    ~FastPath() { side.shared_.open_fast_path(side.cursor.end); }
+    ReaderSide& side;
+  };
+
   ReadStatus bring(std::size_t n, const Wait& wait, bool consuming) {
     for (;;) {
       if (const ReadStatus status = prepare(consuming); status != ReadStatus::ok) return status;

@@ -76,6 +76,9 @@ struct StreamShared {
   // without giving something back would be for ever.
   typename P::template atomic<std::uint32_t> starved{kFed};
   typename P::template atomic<std::uint64_t> starved_bytes{0};
+  // Where the reader's fast path must stop: the end of its run, or null once the stream is cancelled.
+  // So a cancel counts for the very next read, and no read looks at a flag.
+  typename P::template atomic<const std::byte*> fast_end{nullptr};
   // Written between claiming the end and publishing it; read after (S2).
   std::exception_ptr error;
   Block* unsealed_at_end = nullptr;
@@ -94,6 +97,15 @@ struct StreamShared {
 
   [[nodiscard]] bool is_cancelled() const noexcept {
     return cancelled.load(relaxed) != 0;  // Relaxed: carries no data.
+  }
+  /// Reader: opens the fast path up to `run_end`, unless the stream was cancelled.
+  void open_fast_path(const std::byte* run_end) noexcept {
+    // Relaxed: the reader's own value, or the null of a cancel, which stays.
+    if (fast_end.load(relaxed) == run_end) return;
+    // (S5) acquire exchange, synchronizes-with the release store (S4): sees the cancel whose null it
+    // replaces. A cancel that comes later puts its null over this.
+    fast_end.exchange(run_end, acquire);
+    if (is_cancelled()) fast_end.store(nullptr, relaxed);  // Relaxed: only the reader reads it.
   }
   [[nodiscard]] std::uint32_t end_seen() const noexcept {
     // (S2) acquire load, synchronizes-with the release operations (S1): sees the error, and all that
@@ -119,7 +131,10 @@ struct StreamShared {
 
   /// Any thread.
   void cancel() noexcept {
-    cancelled.store(1, relaxed);  // Relaxed: carries no data; the event counts order the sleep.
+    cancelled.store(1, relaxed);  // Relaxed: published by (S4); the event counts order the sleep.
+    // (S4) release store, synchronizes-with the acquire exchange (S5): who takes the null back sees
+    // the cancel.
+    fast_end.store(nullptr, release);
     reader_event.notify();
     writer_event.notify();
     if (source != nullptr) source->interrupt();
