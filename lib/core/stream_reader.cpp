@@ -89,6 +89,9 @@ std::vector<ByteView> StreamReader::read_gather(std::size_t n) {
   }
   auto& reader = core_->reader;
   const ReadStatus status = reader.ensure_buffered(n, {});
+  if (status == ReadStatus::limit_exceeded) {
+    throw LimitExceeded("bytes in one read_gather and held besides", core_->options.max_bytes, n);
+  }
   if (status != ReadStatus::ok) raise(status, n);
   std::vector<ByteView> views;
   views.reserve(reader.pieces(n));
@@ -156,8 +159,8 @@ SharedBytes StreamReader::share(ByteView view, Retention retention) const {
 void StreamReader::cancel() noexcept { core_->cancel(); }
 
 bool StreamReader::on_readable(void (*callback)(void* context), void* context) {
-  auto& reader = core_->reader;
-  return core_->reader_event.arm(callback, context, [&] { return reader.readable(); });
+  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  return core_->reader.arm(callback, context);
 }
 
 StreamStats StreamReader::stats() const noexcept { return core_->stats(); }

@@ -3,12 +3,16 @@
 
 namespace forebay {
 
+namespace {
+constexpr const char* kOneWriter = "two threads used one StreamWriter at once";
+}  // namespace
+
 StreamWriter::~StreamWriter() {
   if (core_ != nullptr) core_->close_writer(std::make_exception_ptr(Abandoned()));
 }
 
 PushStatus StreamWriter::add(Chunk& chunk, const detail::Wait& wait) {
-  const detail::EndUse use(core_->writer_in_use, "two threads used one StreamWriter at once");
+  const detail::EndUse use(core_->writer_in_use, kOneWriter);
   if (chunk.empty()) {
     const PushStatus status = core_->writer.state();
     if (status == PushStatus::ok) chunk = {};
@@ -54,9 +58,8 @@ void StreamWriter::fail(std::error_code error) noexcept {
 void StreamWriter::cancel() noexcept { core_->cancel(); }
 
 bool StreamWriter::on_writable(void (*callback)(void* context), void* context) {
-  auto& writer = core_->writer;
-  return core_->writer_event.arm(
-      callback, context, [&] { return writer.state() != PushStatus::ok || writer.has_room(1); });
+  const detail::EndUse use(core_->writer_in_use, kOneWriter);
+  return core_->writer.arm(callback, context);
 }
 
 StreamStats StreamWriter::stats() const noexcept { return core_->stats(); }

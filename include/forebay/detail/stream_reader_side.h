@@ -146,10 +146,13 @@ class ReaderSide {
     return shared_.ended() && cursor.size() == 0 && available() == 0;
   }
 
-  /// Whether a read would not wait: bytes, an end, or a cancel.
-  [[nodiscard]] bool readable() noexcept {
-    return cursor.size() != 0 || ahead_bytes_ != 0 || next_unseen() != nullptr ||
-           shared_.is_cancelled() || shared_.ended();
+  /// Arms a callback for when a read of one byte would not wait, or the writer wants room that a read
+  /// gives. False when that is so already.
+  [[nodiscard]] bool arm(void (*callback)(void*), void* context) {
+    const std::uint32_t starved = starved_seen();
+    if (ensure(1, Wait::none(), false) != ReadStatus::would_block) return false;
+    return shared_.reader_event.arm(
+        callback, context, [this, starved] { return changed() || starved_seen() != starved; });
   }
 
   /// The reader is gone: gives back all it held; `last` is reclaimed when no guard is left.
@@ -401,15 +404,15 @@ class ReaderSide {
     }
     shared_.queue.flush();
     shared_.writer_event.notify();
-    // Relaxed: the event count orders the flag before the last look.
-    const std::uint32_t starved = shared_.starved.load(relaxed);
-    if (starved != Shared::kFed && next_unseen() == nullptr && writer_blocked(starved)) {
+    const std::uint32_t starved = starved_seen();
+    if (next_unseen() == nullptr && writer_blocked(starved)) {
       if (!consuming) uncharge_lingering();
-      const bool in_ring = run_slots_ + ahead_slots_ != 0;
-      if (in_ring && cursor.size() + ahead_bytes_ != 0) {
+      const std::size_t all = cursor.size() + ahead_bytes_;
+      if (run_slots_ + ahead_slots_ != 0 && all != 0) {
         // The writer waits for what the reader waits to have more of.
-        if (!may_gather) return ReadStatus::limit_exceeded;
-        feed_writer(consuming);
+        const bool too_many = std::max(n, all) > shared_.options.gather_bytes_max;
+        if (!may_gather || too_many) return ReadStatus::limit_exceeded;
+        feed_writer(all, consuming);
         return ReadStatus::ok;
       }
       if (retention_blocks_writer()) return wait_for_drop(wait);
@@ -418,8 +421,7 @@ class ReaderSide {
   }
 
   // Gathers all that is buffered, so that its memory and its slots are free for the writer.
-  void feed_writer(bool consuming) {
-    const std::size_t all = cursor.size() + ahead_bytes_;
+  void feed_writer(std::size_t all, bool consuming) {
     gather(all, growth(all), consuming);
     if (!consuming) uncharge_lingering();
     shared_.queue.flush();
@@ -428,16 +430,22 @@ class ReaderSide {
 
   // Whether the writer, who wants room, would still find none.
   [[nodiscard]] bool writer_blocked(std::uint32_t starved) const noexcept {
-    if (starved == Shared::kWantsBytes) return !room_for_writer();
+    const std::uint32_t want = starved & Shared::kWantMask;
+    if (want == Shared::kFed) return false;
+    if (want == Shared::kWantsBytes) return !room_for_writer();
     return lingering_slots_ + run_slots_ + ahead_slots_ >= shared_.queue.capacity();
   }
   [[nodiscard]] bool room_for_writer() const noexcept {
-    // Relaxed: as `starved`.
+    // Relaxed: published by (S4).
     return shared_.fits(shared_.account.used(), shared_.starved_bytes.load(relaxed));
   }
   [[nodiscard]] bool retention_blocks_writer() const noexcept {
-    return shared_.starved.load(relaxed) == Shared::kWantsBytes && !room_for_writer() &&
-           shared_.account.retained() != 0;  // Relaxed: as `starved` above.
+    return (starved_seen() & Shared::kWantMask) == Shared::kWantsBytes && !room_for_writer() &&
+           shared_.account.retained() != 0;
+  }
+  [[nodiscard]] std::uint32_t starved_seen() const noexcept {
+    // (S5) acquire load, synchronizes-with the release store (S4): sees the bytes wanted.
+    return shared_.starved.load(acquire);
   }
 
   // Guards and shares hold all the memory. Waits until that changes, for retention_grace after the
@@ -476,18 +484,21 @@ class ReaderSide {
     }
     // Relaxed: as above.
     const auto change = [this, starved] {
-      return shared_.starved.load(relaxed) != starved ||
+      return starved_seen() != starved ||
              (shared_.source != nullptr && shared_.source->changed());
     };
     return await(change, wait);
   }
 
+  // Whether there is a slice that was not seen, an end or a cancel.
+  [[nodiscard]] bool changed() noexcept {
+    return next_unseen() != nullptr || shared_.is_cancelled() || shared_.ended();
+  }
+
   // Waits for a slice, an end, a cancel, or for `change` to hold.
   template <class Change>
   ReadStatus await(Change&& change, const Wait& wait) {
-    const auto ready = [&] {
-      return next_unseen() != nullptr || shared_.is_cancelled() || shared_.ended() || change();
-    };
+    const auto ready = [&] { return changed() || change(); };
     if (!wait.allowed) return ready() ? ReadStatus::ok : ReadStatus::would_block;
     shared_.reader_event.disarm();
     switch (shared_.reader_event.await(ready, wait.deadline, wait.stop)) {

@@ -53,7 +53,7 @@ class ByteSource {
 template <class P>
 struct StreamShared {
   enum End : std::uint32_t { kOpen, kClaimed, kFinished, kFailed };
-  enum Starved : std::uint32_t { kFed, kWantsBytes, kWantsItems };
+  enum Want : std::uint32_t { kFed, kWantsBytes, kWantsItems, kWantMask };
 
   StreamShared(const StreamOptions& stream_options, void (*destroyer)(StreamShared*) noexcept)
       : options(stream_options),
@@ -72,8 +72,9 @@ struct StreamShared {
 
   alignas(kInterferenceBytes) typename P::template atomic<std::uint32_t> end{kOpen};
   typename P::template atomic<std::uint32_t> cancelled{0};
-  // Set while the writer wants room that is not there. Tells the reader that waiting for more
-  // without giving something back would be for ever.
+  // What the writer wants that is not there. Tells the reader that waiting for more without giving
+  // something back would be for ever. In the low bits a Want, above them how often there was one, so
+  // that a waiting reader notices the next.
   typename P::template atomic<std::uint32_t> starved{kFed};
   typename P::template atomic<std::uint64_t> starved_bytes{0};
   // Where the reader's fast path must stop: the end of its run, or null once the stream is cancelled.

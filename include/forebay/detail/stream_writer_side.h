@@ -44,10 +44,17 @@ class WriterSide {
   /// Waits until `bytes` more fit the bound and the ring takes a slice.
   PushStatus wait_for_room(std::size_t bytes, const Wait& wait) {
     if (const PushStatus status = state(); status != PushStatus::ok) return status;
-    if (has_room(bytes)) [[likely]] return PushStatus::ok;
+    if (has_room(bytes)) [[likely]] {
+      declare_fed();
+      return PushStatus::ok;
+    }
     count(bound_hits_);
     declare_starved(bytes);
-    if (!wait.allowed) return retry(bytes) ? PushStatus::ok : PushStatus::would_block;
+    if (!wait.allowed) {
+      if (!has_room(bytes)) return PushStatus::would_block;
+      declare_fed();  // Room has come between the look and the declaration.
+      return PushStatus::ok;
+    }
     shared_.writer_event.disarm();
     const WaitStatus waited = shared_.writer_event.await(
         [&] { return state() != PushStatus::ok || has_room(bytes); }, wait.deadline, wait.stop);
@@ -59,8 +66,7 @@ class WriterSide {
       case WaitStatus::ready:
         break;
     }
-    // Relaxed: a hint for the reader.
-    shared_.starved.store(Shared::kFed, relaxed);
+    declare_fed();
     return state();
   }
 
@@ -104,6 +110,15 @@ class WriterSide {
     return PushStatus::ok;
   }
 
+  /// Arms a callback for when what found no room last, or else any one byte, may fit, or nothing ever
+  /// will. False when that is so already.
+  [[nodiscard]] bool arm(void (*callback)(void*), void* context) noexcept {
+    const auto writable = [this] { return state() != PushStatus::ok || has_room(wanted_bytes_); };
+    if (writable()) return false;
+    declare_starved(wanted_bytes_);
+    return shared_.writer_event.arm(callback, context, writable);
+  }
+
   [[nodiscard]] bool has_room(std::size_t bytes) noexcept {
     return shared_.queue.has_room() && shared_.fits(shared_.account.used(), bytes);
   }
@@ -118,18 +133,23 @@ class WriterSide {
   using Counter = typename P::template atomic<std::uint64_t>;
 
   void declare_starved(std::size_t bytes) noexcept {
-    // Relaxed: the event count orders both before the reader's last look.
-    shared_.starved_bytes.store(bytes, relaxed);
-    shared_.starved.store(shared_.queue.has_room() ? Shared::kWantsBytes : Shared::kWantsItems,
-                          relaxed);
+    wanted_bytes_ = bytes;
+    shared_.starved_bytes.store(bytes, relaxed);  // Relaxed: published by (S4).
+    // Relaxed: the writer's own.
+    const std::uint32_t times = (shared_.starved.load(relaxed) | Shared::kWantMask) + 1;
+    const std::uint32_t want = shared_.queue.has_room() ? Shared::kWantsBytes : Shared::kWantsItems;
+    // (S4) release store, synchronizes-with the acquire load (S5): publishes the bytes wanted.
+    shared_.starved.store(times | want, release);
     shared_.reader_event.notify();
   }
 
-  // Room may have come between the look and the declaration.
-  bool retry(std::size_t bytes) noexcept {
-    if (!has_room(bytes)) return false;
-    shared_.starved.store(Shared::kFed, relaxed);  // Relaxed: a hint for the reader.
-    return true;
+  // The last declaration does not count any more, whether the writer waits or tries now and then.
+  void declare_fed() noexcept {
+    // Relaxed, both: the writer's own; a reader that misses it gives back more than it has to.
+    const std::uint32_t starved = shared_.starved.load(relaxed);
+    if ((starved & Shared::kWantMask) == Shared::kFed) [[likely]] return;
+    wanted_bytes_ = 1;
+    shared_.starved.store(starved & ~std::uint32_t{Shared::kWantMask}, relaxed);
   }
 
   // Relaxed: one writer, and readers that want no more than a figure.
@@ -142,6 +162,7 @@ class WriterSide {
   Counter slices_in_{0};
   Counter bound_hits_{0};
   Counter peak_{0};
+  std::size_t wanted_bytes_ = 1;  // what found no room last; any one byte after something did
 };
 
 }  // namespace detail

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <future>
+#include <string>
+#include <thread>
+
+#include "unit/core/support.h"
+
+namespace forebay {
+namespace {
+
+using test::chunk;
+using test::text;
+
+PushStatus try_add(StreamWriter& writer, std::string_view bytes) {
+  Chunk one = chunk(bytes);
+  return writer.try_add_next_chunk(one);
+}
+
+TEST(StreamBound, BytesAreAdmittedUpToTheBound) {
+  auto [writer, reader] = make_stream(test::single_threaded(10));
+
+  EXPECT_EQ(try_add(writer, "0123"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "4567"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "890"), PushStatus::would_block);
+  EXPECT_EQ(try_add(writer, "89"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::would_block);
+
+  EXPECT_EQ(reader.stats().bytes_peak, 10u);
+  EXPECT_EQ(reader.stats().bound_hits, 2u);
+}
+
+TEST(StreamBound, CapacityCountsNotPayload) {
+  std::string roomy = test::pattern(100);
+  roomy.reserve(1000);
+  auto [writer, reader] = make_stream(test::single_threaded(1000));
+
+  writer.add_next_chunk(Chunk::adopt(std::move(roomy)));
+
+  EXPECT_GE(reader.stats().bytes_buffered, 1000u);
+  EXPECT_EQ(reader.stats().bytes_in, 100u);
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::would_block);
+}
+
+TEST(StreamBound, ItemsAreAdmittedUpToTheBound) {
+  auto [writer, reader] = make_stream(test::single_threaded(1000, 3));
+
+  EXPECT_EQ(try_add(writer, "a"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "b"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "c"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "d"), PushStatus::would_block);
+
+  EXPECT_EQ(text(reader.read(1)), "a");
+  EXPECT_EQ(text(reader.read(1)), "b");
+  EXPECT_EQ(try_add(writer, "d"), PushStatus::ok);
+}
+
+TEST(StreamBound, RoomForItemsIsAtMostAQuarterMore) {
+  auto [writer, reader] = make_stream(test::single_threaded(1000, 16));
+  std::size_t admitted = 0;
+
+  while (try_add(writer, "a") == PushStatus::ok) ++admitted;
+
+  EXPECT_GE(admitted, 16u);
+  EXPECT_LE(admitted, 20u);
+}
+
+TEST(StreamBound, ChunkLargerThanTheBoundIsAdmittedAlone) {
+  auto [writer, reader] = make_stream(test::single_threaded(4));
+
+  EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::would_block);
+  EXPECT_EQ(text(reader.read(10)), "0123456789");
+  EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::would_block);
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::ok);
+}
+
+TEST(StreamBound, ChunkLargerThanTheBoundWaitsForTheLastByte) {
+  auto [writer, reader] = make_stream(test::single_threaded(4));
+  EXPECT_EQ(try_add(writer, "a"), PushStatus::ok);
+
+  EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::would_block);
+  EXPECT_EQ(try_add(writer, "b"), PushStatus::ok);
+}
+
+TEST(StreamBound, AddingEmptyChunksNeedsNoRoom) {
+  auto [writer, reader] = make_stream(test::single_threaded(1, 1));
+  EXPECT_EQ(try_add(writer, "a"), PushStatus::ok);
+
+  writer.add_next_chunk(Chunk());
+
+  EXPECT_EQ(try_add(writer, ""), PushStatus::ok);
+}
+
+TEST(StreamBound, BlockedWriterGoesOnWhenTheReaderWaits) {
+  auto [writer, reader] = make_stream(test::small(4));
+  std::thread writing([&own = writer] {
+    for (int i = 0; i < 100; ++i) own.add_next_chunk(chunk("abc"));
+    own.finish();
+  });
+
+  std::string all;
+  while (!reader.at_end()) all += text(reader.read_some(2));
+  writing.join();
+
+  EXPECT_EQ(all.size(), 300u);
+  EXPECT_EQ(all.substr(297), "abc");
+}
+
+TEST(StreamBound, ReadLargerThanTheBoundWorksForAPollingThread) {
+  auto [writer, reader] = make_stream(test::single_threaded(10, 4));
+  const std::string bytes = test::pattern(1000);
+  std::size_t added = 0;
+  ReadResult result = reader.try_read(1000);
+
+  for (int round = 0; round < 1000 && result.status == ReadStatus::would_block; ++round) {
+    if (added < bytes.size() && try_add(writer, bytes.substr(added, 7)) == PushStatus::ok) {
+      added = std::min(added + 7, bytes.size());
+    }
+    result = reader.try_read(1000);
+  }
+
+  ASSERT_EQ(result.status, ReadStatus::ok);
+  EXPECT_EQ(text(result.view), bytes);
+  EXPECT_LE(reader.stats().bytes_peak, 10u);
+}
+
+TEST(StreamBound, EveryTryReadMakesRoomForAPollingWriter) {
+  auto [writer, reader] = make_stream(test::single_threaded(10, 4));
+
+  EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "abc"), PushStatus::would_block);
+  const ReadResult result = reader.try_read(12);
+
+  EXPECT_EQ(result.status, ReadStatus::would_block);
+  EXPECT_EQ(result.available, 10u);
+  EXPECT_EQ(try_add(writer, "abc"), PushStatus::ok);
+  EXPECT_EQ(text(reader.read(12)), "0123456789ab");
+}
+
+TEST(StreamBound, ReadWithoutAStarvedWriterGathersNothingEarly) {
+  auto [writer, reader] = make_stream(test::single_threaded(10));
+  EXPECT_EQ(try_add(writer, "0123"), PushStatus::ok);
+
+  EXPECT_EQ(reader.try_read(8).status, ReadStatus::would_block);
+
+  EXPECT_EQ(reader.stats().bytes_copied, 0u);
+}
+
+TEST(StreamBound, ReadLargerThanTheBoundWorksAcrossThreads) {
+  auto [writer, reader] = make_stream(test::small(64, 4));
+  const std::string bytes = test::pattern(20'000);
+  std::thread writing([&own = writer, &bytes] {
+    for (std::size_t at = 0; at < bytes.size(); at += 13) {
+      own.add_next_chunk(chunk(std::string_view(bytes).substr(at, 13)));
+    }
+    own.finish();
+  });
+
+  EXPECT_EQ(text(reader.peek(9000)), bytes.substr(0, 9000));
+  EXPECT_EQ(text(reader.read(9000)), bytes.substr(0, 9000));
+  EXPECT_EQ(text(reader.read_all()), bytes.substr(9000));
+  writing.join();
+  EXPECT_LE(reader.stats().bytes_peak, 64u);
+}
+
+TEST(StreamBound, LargerReadThatIsLimitedLosesNothing) {
+  StreamOptions options = test::single_threaded(10);
+  options.gather_bytes_max = 30;
+  auto [writer, reader] = make_stream(options);
+  std::string expected;
+  ReadStatus status = ReadStatus::would_block;
+
+  for (char c = 'a'; status == ReadStatus::would_block; ++c) {
+    const std::string one(10, c);
+    if (try_add(writer, one) == PushStatus::ok) expected += one;
+    (void)try_add(writer, one);
+    status = reader.try_read(31).status;
+  }
+
+  EXPECT_EQ(status, ReadStatus::limit_exceeded);
+  EXPECT_EQ(text(reader.read(expected.size())), expected);
+}
+
+TEST(StreamBound, GatheringForAStarvedWriterKeepsTheLimit) {
+  StreamOptions options = test::single_threaded(10);
+  options.gather_bytes_max = 30;
+  auto [writer, reader] = make_stream(options);
+  EXPECT_EQ(try_add(writer, test::pattern(100)), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::would_block);
+
+  EXPECT_EQ(reader.try_read(200).status, ReadStatus::limit_exceeded);
+  EXPECT_THROW((void)reader.read_all(), LimitExceeded);
+
+  EXPECT_EQ(reader.stats().bytes_copied, 0u);
+  EXPECT_EQ(text(reader.read(100)), test::pattern(100));
+}
+
+TEST(StreamBound, GatherOfViewsThatFillTheBoundIsRefused) {
+  auto [writer, reader] = make_stream(test::single_threaded(10, 2));
+  EXPECT_EQ(try_add(writer, "ab"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "cd"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "ef"), PushStatus::would_block);
+
+  try {
+    (void)reader.read_gather(6);
+    FAIL() << "no LimitExceeded";
+  } catch (const LimitExceeded& error) {
+    EXPECT_EQ(error.limit(), 10u);
+    EXPECT_EQ(error.asked(), 6u);
+  }
+  EXPECT_EQ(text(reader.read(4)), "abcd");
+}
+
+TEST(StreamBound, AtEndDoesNotHoldTheOnlyChunkBack) {
+  auto [writer, reader] = make_stream(test::small(8, 1));
+  std::thread writing([&own = writer] {
+    for (int i = 0; i < 50; ++i) own.add_next_chunk(chunk("01234567"));
+    own.finish();
+  });
+
+  std::size_t count = 0;
+  while (!reader.at_end()) {
+    const ByteView view = reader.read(8);
+    if (count % 2 == 0) {
+      EXPECT_FALSE(count < 49 && reader.at_end());
+    }
+    EXPECT_EQ(text(view), "01234567");  // Still good: at_end() consumes nothing.
+    ++count;
+  }
+  writing.join();
+
+  EXPECT_EQ(count, 50u);
+  EXPECT_EQ(reader.stats().bytes_copied, 0u);
+}
+
+TEST(StreamBound, PeekDoesNotHoldTheOnlyChunkBack) {
+  auto [writer, reader] = make_stream(test::small(8, 1));
+  std::thread writing([&own = writer] {
+    for (int i = 0; i < 50; ++i) own.add_next_chunk(chunk("01234567"));
+    own.finish();
+  });
+
+  for (int i = 0; i < 25; ++i) {
+    const ByteView view = reader.read(8);
+    EXPECT_EQ(text(reader.peek(8)), "01234567");
+    EXPECT_EQ(text(view), "01234567");
+    EXPECT_EQ(text(reader.read(8)), "01234567");
+  }
+  EXPECT_TRUE(reader.at_end());
+  writing.join();
+}
+
+TEST(StreamBound, PeekAcrossMoreThanTheBoundKeepsEarlierViews) {
+  auto [writer, reader] = make_stream(test::small(8, 1));
+  const std::string bytes = test::pattern(400);
+  std::thread writing([&own = writer, &bytes] {
+    for (std::size_t at = 0; at < bytes.size(); at += 8) {
+      own.add_next_chunk(chunk(std::string_view(bytes).substr(at, 8)));
+    }
+    own.finish();
+  });
+
+  const ByteView before = reader.read(4);
+  const ByteView peeked = reader.peek(300);
+  EXPECT_EQ(text(before), bytes.substr(0, 4));
+  EXPECT_EQ(text(peeked), bytes.substr(4, 300));
+  EXPECT_EQ(text(reader.read_all()), bytes.substr(4));
+  writing.join();
+}
+
+TEST(StreamBound, LargerRequestAfterOneThatGaveUpIsHeardByAWaitingReader) {
+  auto [writer, reader] = make_stream(test::small(10));
+  EXPECT_EQ(try_add(writer, "012"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "3"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "abcdefg"), PushStatus::would_block);
+  EXPECT_EQ(reader.skip(3), 3u);
+  // The reader finds that what the writer wanted fits by now, and waits.
+  auto read = std::async(std::launch::async, [&own = reader] { return text(own.read(11)); });
+  test::await_parked_reader(writer);
+
+  // This does not fit beside the one byte: only the waiting reader can make room.
+  writer.add_next_chunk(chunk("abcdefghij"));
+
+  EXPECT_EQ(read.get(), "3abcdefghij");
+}
+
+TEST(StreamBound, ReaderIsNotBlamedForARequestThatWasGivenUp) {
+  StreamOptions options = test::single_threaded(10);
+  auto [writer, reader] = make_stream(options);
+  EXPECT_EQ(try_add(writer, "0123"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "abcdefghij"), PushStatus::would_block);
+  EXPECT_EQ(try_add(writer, "45"), PushStatus::ok);
+  const Guard guard = reader.pin();
+  EXPECT_EQ(reader.skip(6), 6u);
+
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(try_add(writer, "67"), PushStatus::ok);
+}
+
+}  // namespace
+}  // namespace forebay
