@@ -157,7 +157,6 @@ class ReaderSide {
 
   /// The reader is gone: gives back all it held; `last` is reclaimed when no guard is left.
   void close(Retirable* last) noexcept {
-    const FastPath fast_path(*this);
     discard();
     if (shared_.ended()) {
       // The last block, if its writer ended the stream without sealing it.
