@@ -15,8 +15,8 @@
 
 namespace forebay {
 
-/// What to call when borrowed memory is no longer looked at. Called exactly once, on any thread, when
-/// no view can be left. Must not block or throw.
+/// What to call when borrowed memory is no longer looked at. Called exactly once, on any thread,
+/// when no view can be left. Must not block or throw.
 struct Release {
   void (*function)(void* context) noexcept = nullptr;
   void* context = nullptr;
@@ -43,14 +43,15 @@ class Chunk {
   [[nodiscard]] static Chunk borrow(std::span<const std::byte> bytes, Release release);
   /// The same with a callable, which is moved in and destroyed after the call.
   template <class F>
-    requires std::is_nothrow_invocable_v<F&>
+  requires std::is_nothrow_invocable_v<F&>
   [[nodiscard]] static Chunk borrow(std::span<const std::byte> bytes, F release) {
     auto held = std::make_unique<F>(std::move(release));
-    Chunk chunk = borrow(bytes, Release{[](void* context) noexcept {
-                                          const std::unique_ptr<F> callable(static_cast<F*>(context));
-                                          (*callable)();
-                                        },
-                                        held.get()});
+    Chunk chunk =
+        borrow(bytes, Release{[](void* context) noexcept {
+                                const std::unique_ptr<F> callable(static_cast<F*>(context));
+                                (*callable)();
+                              },
+                              held.get()});
     held.release();
     return chunk;
   }
@@ -79,8 +80,7 @@ class Chunk {
   friend class SharedBytes;
   using Record = detail::BasicBlock<detail::SystemPolicy>;
 
-  Chunk(Record* block, std::size_t size) noexcept
-      : block_(block), bytes_(block->data, size) {}
+  Chunk(Record* block, std::size_t size) noexcept : block_(block), bytes_(block->data, size) {}
   void reset() noexcept {
     if (block_ != nullptr) block_->destroy(block_, true);
     block_ = nullptr;

@@ -52,8 +52,8 @@ class PoolBlock {
   [[nodiscard]] std::byte* data() const noexcept { return record_->data; }
   /// Bytes that fit; at least what was asked for.
   [[nodiscard]] std::size_t capacity() const noexcept { return record_->capacity_bytes; }
-  /// The first `size` bytes as a chunk, which now owns the block. Throws std::invalid_argument for a
-  /// size beyond the capacity.
+  /// The first `size` bytes as a chunk, which now owns the block. Throws std::invalid_argument for
+  /// a size beyond the capacity.
   [[nodiscard]] Chunk to_chunk(std::size_t size) &&;
 
   /// For receivers that publish a block in several slices.
@@ -82,7 +82,8 @@ class ChunkPool {
   /// A block, or nothing when the budget is in use. Blocking: lock-free but for the allocator.
   [[nodiscard]] std::optional<PoolBlock> try_acquire();
   /// A block, or nothing at the deadline or on a stop request.
-  [[nodiscard]] std::optional<PoolBlock> acquire_until(Deadline deadline, std::stop_token stop = {});
+  [[nodiscard]] std::optional<PoolBlock> acquire_until(Deadline deadline,
+                                                       std::stop_token stop = {});
 
   [[nodiscard]] const PoolOptions& options() const noexcept;
   /// Bytes of the budget that are neither in use nor reserved.

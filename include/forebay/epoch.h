@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// EpochDomain: memory that one thread hands out and takes back, held as long as anybody looks at it.
+// EpochDomain: memory that one thread hands out and takes back, held as long as anybody looks at
+// it.
 //
 //     Guard guard = domain.pin();      // issuer: nothing retired from now on is reclaimed
 //     domain.retire(&object);          // issuer: reclaim when no older guard lives
@@ -162,7 +163,8 @@ class BasicEpochDomain {
   /// Pins the present epoch. Thread role: issuer. Wait-free.
   /// Throws LimitExceeded at guards_max; nothing has changed then.
   [[nodiscard]] Guard pin() {
-    if (pins_ >= guards_max_) [[unlikely]] fold_pins();
+    if (pins_ >= guards_max_) [[unlikely]]
+      fold_pins();
     ++pins_;
     return Guard(open_);
   }
@@ -200,14 +202,14 @@ class BasicEpochDomain {
   // Nobody can pin the node any more; its count becomes the number of its holders.
   void close(Node* node, Node* successor) noexcept {
     node->next = successor;
-    // (E3) acq_rel, as the subtraction (E2): publishes what was left in the node to the last holder.
+    // (E3) acq_rel, as the subtraction (E2): publishes what was left in the node to the last
+    // holder.
     Node::drop(node, Node::kOpen - std::exchange(pins_, 0));
   }
 
   void fold_pins() {
     // Relaxed: the issuer's own pins change place; the sum is the same.
-    const std::int64_t held =
-        open_->count.fetch_add(pins_, detail::relaxed) + pins_ - Node::kOpen;
+    const std::int64_t held = open_->count.fetch_add(pins_, detail::relaxed) + pins_ - Node::kOpen;
     pins_ = 0;
     if (held >= guards_max_) {
       throw LimitExceeded("guards alive at once", static_cast<std::uint64_t>(guards_max_),
@@ -215,8 +217,8 @@ class BasicEpochDomain {
     }
   }
 
-  Node* open_;              // where pin() counts
-  std::int64_t pins_ = 0;   // guards pinned on open_ that its count does not know of
+  Node* open_;             // where pin() counts
+  std::int64_t pins_ = 0;  // guards pinned on open_ that its count does not know of
   const std::int64_t guards_max_;
 };
 

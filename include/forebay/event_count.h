@@ -69,15 +69,17 @@ class BasicEventCount {
   void notify() noexcept {
     P::light_barrier();  // (L1) pairs with heavy barrier (H1): the caller's writes before the look.
     // Relaxed: only a hint whether to take the slow path; (L1) orders it.
-    if (word_.load(detail::relaxed) != kIdle) [[unlikely]] notify_slow();
+    if (word_.load(detail::relaxed) != kIdle) [[unlikely]]
+      notify_slow();
   }
 
-  /// notify(), but only if `worthwhile()` holds when somebody waits: for a notifier that knows when a
-  /// wake would be too early, and will notify again. Thread role and blocking as notify().
+  /// notify(), but only if `worthwhile()` holds when somebody waits: for a notifier that knows when
+  /// a wake would be too early, and will notify again. Thread role and blocking as notify().
   template <class Worthwhile>
   void notify_if(Worthwhile&& worthwhile) noexcept {
     P::light_barrier();  // (L1) pairs with heavy barrier (H1): the caller's writes before the look.
-    if (word_.load(detail::relaxed) != kIdle && worthwhile()) [[unlikely]] notify_slow();
+    if (word_.load(detail::relaxed) != kIdle && worthwhile()) [[unlikely]]
+      notify_slow();
   }
 
   /// Whether somebody waits or has a callback armed. A hint: may be stale by the time it returns.
@@ -209,7 +211,8 @@ class BasicEventCount {
         std::chrono::duration_cast<std::chrono::nanoseconds>(waited).count());
     count(waited_ns_, ns);
     if (spin_ns_max_ == 0) return;
-    const std::uint64_t wanted = ns > spin_ns_max_ ? 0 : std::min<std::uint64_t>(2 * ns, spin_ns_max_);
+    const std::uint64_t wanted =
+        ns > spin_ns_max_ ? 0 : std::min<std::uint64_t>(2 * ns, spin_ns_max_);
     spin_ns_ = static_cast<std::uint32_t>((7 * std::uint64_t{spin_ns_} + wanted) / 8);
     // Keeps looking now and then, so that a stream whose gaps have become short is noticed.
     if (spin_ns_ == 0 && waits_.load(detail::relaxed) % 64 == 0) spin_ns_ = spin_ns_max_ / 4;

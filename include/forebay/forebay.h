@@ -6,7 +6,6 @@
 #include "forebay/byte_view.h"
 #include "forebay/chunk.h"
 #include "forebay/chunk_pool.h"
-#include "forebay/chunk_pool.h"
 #include "forebay/deadline.h"
 #include "forebay/epoch.h"
 #include "forebay/error.h"

@@ -4,9 +4,9 @@
 // Framing: what comes next in a stream of bytes, so that a receiver can put it where it belongs.
 //
 // A receiver that knows how long the next body is receives it straight into one aligned block. The
-// scanner finds that out without knowing the format beyond its framing. It judges nothing: input that
-// it cannot follow is `opaque` from there on, and the deserializer, which reads the same bytes, says
-// what is wrong with them.
+// scanner finds that out without knowing the format beyond its framing. It judges nothing: input
+// that it cannot follow is `opaque` from there on, and the deserializer, which reads the same
+// bytes, says what is wrong with them.
 //
 // Thread role: one thread at a time. Blocking: never.
 
@@ -23,9 +23,10 @@ enum class Framing : std::uint8_t {
   arrow_ipc,  ///< the Arrow IPC streaming format, with or without continuation markers
 };
 
-/// Follows the encapsulated message format of Arrow IPC streams ("Encapsulated message format" in the
-/// Arrow columnar specification): a continuation marker, a little-endian length, that many bytes of
-/// metadata, and a body whose length the metadata tells; streams before Arrow 0.15 have no marker.
+/// Follows the encapsulated message format of Arrow IPC streams ("Encapsulated message format" in
+/// the Arrow columnar specification): a continuation marker, a little-endian length, that many
+/// bytes of metadata, and a body whose length the metadata tells; streams before Arrow 0.15 have no
+/// marker.
 class ArrowFrameScanner {
  public:
   enum class Part : std::uint8_t {
@@ -35,7 +36,8 @@ class ArrowFrameScanner {
     opaque,    ///< after the end marker, or after bytes that cannot be followed
   };
 
-  /// Metadata beyond this is not followed. Nothing is allocated for a length that is only announced.
+  /// Metadata beyond this is not followed. Nothing is allocated for a length that is only
+  /// announced.
   static constexpr std::size_t kMetadataBytesMax = std::size_t{16} << 20;
 
   /// What the next byte belongs to.
@@ -70,8 +72,9 @@ class ArrowFrameScanner {
   std::vector<std::byte> gathered_;  // the bytes so far of a prefix or of metadata
 };
 
-/// The body length of a message whose flatbuffer metadata is given; -1 when it cannot be read. Reads
-/// nothing outside `metadata`, whatever its offsets claim. Field 3 of table Message (Message.fbs).
+/// The body length of a message whose flatbuffer metadata is given; -1 when it cannot be read.
+/// Reads nothing outside `metadata`, whatever its offsets claim. Field 3 of table Message
+/// (Message.fbs).
 [[nodiscard]] std::int64_t arrow_body_length(std::span<const std::byte> metadata) noexcept;
 
 }  // namespace forebay

@@ -21,8 +21,8 @@ enum class Retention : std::uint8_t {
 };
 
 /// Bytes of a stream, taken out of its epochs: they own a share of their block and may outlive the
-/// stream. Made by StreamReader::share(). Copies share the block; each object is used by one thread at
-/// a time, different objects by any. Dropping the last one gives the block back, on that thread.
+/// stream. Made by StreamReader::share(). Copies share the block; each object is used by one thread
+/// at a time, different objects by any. Dropping the last one gives the block back, on that thread.
 class SharedBytes {
  public:
   SharedBytes() noexcept = default;
@@ -39,8 +39,8 @@ class SharedBytes {
   /// Drops the share now.
   void reset() noexcept;
 
-  /// A copy of the bytes in memory of their own, outside every bound: so that a few bytes do not hold
-  /// a large block. Throws std::bad_alloc.
+  /// A copy of the bytes in memory of their own, outside every bound: so that a few bytes do not
+  /// hold a large block. Throws std::bad_alloc.
   [[nodiscard]] SharedBytes compact() const;
 
   /// A share of part of the bytes; clamped as ByteView::subview().

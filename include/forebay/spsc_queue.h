@@ -7,11 +7,11 @@
 //     queue.try_push(1);                 // producer thread
 //     int item; queue.try_pop(item);     // consumer thread
 //
-// Layout: a ring of lines. A line holds the items that fit beside one state word, and the state word
-// counts the items published in that line since the ring was made; so the flag travels to the
+// Layout: a ring of lines. A line holds the items that fit beside one state word, and the state
+// word counts the items published in that line since the ring was made; so the flag travels to the
 // consumer in the same cache line as the data, and neither side ever reads the other's index to
-// learn that an item is there. For items of more than 16 bytes a line is one item and its state. The
-// consumer hands slots back a quarter of the ring at a time, so that the producer reads the one
+// learn that an item is there. For items of more than 16 bytes a line is one item and its state.
+// The consumer hands slots back a quarter of the ring at a time, so that the producer reads the one
 // shared index rarely; the ring has that quarter as room on top of its capacity, and the consumer
 // gives everything back whenever it finds the queue empty, so that the delay is never seen.
 //
@@ -81,9 +81,8 @@ class SpscQueue {
     producer_.advance(1, line_count_);
     return true;
   }
-  [[nodiscard]] bool try_push(const T& item) noexcept
-    requires std::is_nothrow_copy_constructible_v<T>
-  {
+  [[nodiscard]] bool try_push(
+      const T& item) noexcept requires std::is_nothrow_copy_constructible_v<T> {
     return try_push(T(item));
   }
 
@@ -109,7 +108,8 @@ class SpscQueue {
 
   /// Whether an item would fit. Thread role: producer.
   [[nodiscard]] bool has_room() noexcept {
-    if (producer_.position - producer_.cached_head < limit_) [[likely]] return true;
+    if (producer_.position - producer_.cached_head < limit_) [[likely]]
+      return true;
     // (Q3) acquire load, synchronizes-with the release store (Q4): the slots are the producer's.
     producer_.cached_head = head_.load(detail::acquire);
     return producer_.position - producer_.cached_head < limit_;
@@ -117,13 +117,14 @@ class SpscQueue {
 
   /// The oldest item, or null when there is none. It stays until pop(). Thread role: consumer.
   [[nodiscard]] T* front() noexcept {
-    if (T* item = look(0)) [[likely]] return item;
+    if (T* item = look(0)) [[likely]]
+      return item;
     flush();
     return nullptr;
   }
 
-  /// The item `ahead` places behind the oldest, or null when it is not there yet. All before it must
-  /// have been seen. Thread role: consumer.
+  /// The item `ahead` places behind the oldest, or null when it is not there yet. All before it
+  /// must have been seen. Thread role: consumer.
   [[nodiscard]] T* look(std::size_t ahead) noexcept {
     Cursor at = consumer_;
     at.advance(ahead, line_count_);

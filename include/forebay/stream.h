@@ -12,16 +12,16 @@
 //     forebay::ByteView body = reader.read(length);   // a view into the chunk: no copy
 //
 // Thread roles: one thread at a time uses the writer, one the reader; each end may move to another
-// thread when the caller orders the move. cancel() and stats() may be called by any thread, as long as
-// the end they are called on exists. Debug builds abort on overlapping use of one end.
+// thread when the caller orders the move. cancel() and stats() may be called by any thread, as long
+// as the end they are called on exists. Debug builds abort on overlapping use of one end.
 //
 // Ordering: what the writing thread did before it added a chunk happens before what the reading
-// thread does after it read a byte of it. What was done with a view before its guard was dropped, or
-// before the next consuming call, happens before the chunk is released.
+// thread does after it read a byte of it. What was done with a view before its guard was dropped,
+// or before the next consuming call, happens before the chunk is released.
 //
 // Destruction: each end may be destroyed at any time while no call on it is running. A writer that
-// goes without finish() fails the stream with Abandoned; a reader that goes cancels it. A thread that
-// waits inside an end leaves by cancel(). Guards and shared bytes may outlive both ends.
+// goes without finish() fails the stream with Abandoned; a reader that goes cancels it. A thread
+// that waits inside an end leaves by cancel(). Guards and shared bytes may outlive both ends.
 //
 // Memory: what is buffered and what guards and bounded shares hold is bounded by
 // StreamOptions::max_bytes; the writer waits while there is no room.
@@ -76,15 +76,16 @@ class StreamWriter {
 
   /// Adds a chunk. A chunk of no bytes changes nothing.
   /// Thread role: writer. Blocking: while the stream is at its byte or item bound.
-  /// Errors: StreamFinished after finish() or fail(), Cancelled after cancel(); the chunk is released.
+  /// Errors: StreamFinished after finish() or fail(), Cancelled after cancel(); the chunk is
+  /// released.
   void add_next_chunk(Chunk chunk);
 
-  /// Adds the chunk if that needs no waiting. The chunk stays with the caller unless the status is ok.
-  /// Thread role: writer. Blocking: lock-free, one system call when the reader sleeps.
+  /// Adds the chunk if that needs no waiting. The chunk stays with the caller unless the status is
+  /// ok. Thread role: writer. Blocking: lock-free, one system call when the reader sleeps.
   [[nodiscard]] PushStatus try_add_next_chunk(Chunk& chunk);
 
-  /// Adds the chunk, or gives up at the deadline or on a stop request, whichever is first. The chunk
-  /// stays with the caller unless the status is ok. Thread role: writer.
+  /// Adds the chunk, or gives up at the deadline or on a stop request, whichever is first. The
+  /// chunk stays with the caller unless the status is ok. Thread role: writer.
   [[nodiscard]] PushStatus add_next_chunk_until(Chunk& chunk, Deadline deadline,
                                                 std::stop_token stop = {});
 
@@ -101,9 +102,10 @@ class StreamWriter {
   /// throws or returns cancelled. Thread role: any. Wait-free.
   void cancel() noexcept;
 
-  /// Arms a one-shot callback for when a chunk may fit or the stream is cancelled. False when that is
-  /// so already; then nothing is armed. A waiting call of the writer takes an armed callback back.
-  /// The callback runs on the thread that makes room; it must not block, throw, or use the stream.
+  /// Arms a one-shot callback for when a chunk may fit or the stream is cancelled. False when that
+  /// is so already; then nothing is armed. A waiting call of the writer takes an armed callback
+  /// back. The callback runs on the thread that makes room; it must not block, throw, or use the
+  /// stream.
   [[nodiscard]] bool on_writable(void (*callback)(void* context), void* context);
 
   /// Figures. Thread role: any.
@@ -133,11 +135,12 @@ class StreamReader {
   /// The next n bytes: a view into the chunk when one holds them, else gathered once into memory of
   /// the stream. read(0) is empty and never waits.
   /// Thread role: reader. Blocking: until n bytes are there or the stream ends.
-  /// Errors: EndOfStream with requested() and available() when it ends first; the writer's error when
-  /// it failed; Cancelled; LimitExceeded for more than gather_bytes_max that is not contiguous;
-  /// RetainedBudgetExhausted. After any error nothing has been consumed.
+  /// Errors: EndOfStream with requested() and available() when it ends first; the writer's error
+  /// when it failed; Cancelled; LimitExceeded for more than gather_bytes_max that is not
+  /// contiguous; RetainedBudgetExhausted. After any error nothing has been consumed.
   [[nodiscard]] ByteView read(std::size_t n) {
-    if (ready(n)) [[likely]] return core_->reader.take(n);
+    if (ready(n)) [[likely]]
+      return core_->reader.take(n);
     return read_slow(n);
   }
 
@@ -163,12 +166,12 @@ class StreamReader {
   std::size_t read_into(std::span<std::byte> out);
 
   /// The next n bytes without a copy, as views in order. Blocking and errors as read(), but
-  /// LimitExceeded at once for n beyond max_bytes, and when the memory that the stream may use fills
-  /// up first.
+  /// LimitExceeded at once for n beyond max_bytes, and when the memory that the stream may use
+  /// fills up first.
   [[nodiscard]] std::vector<ByteView> read_gather(std::size_t n);
 
-  /// Everything up to the end. Errors as read(); LimitExceeded for more than gather_bytes_max that is
-  /// not contiguous.
+  /// Everything up to the end. Errors as read(); LimitExceeded for more than gather_bytes_max that
+  /// is not contiguous.
   [[nodiscard]] ByteView read_all();
 
   /// One integer, big-endian or little-endian. Blocking and errors as read(sizeof(T)).
@@ -185,7 +188,8 @@ class StreamReader {
   /// a call that finds too few bytes still gives back what the writer may be waiting for.
   /// Throws std::bad_alloc. Thread role: reader. Blocking: no.
   [[nodiscard]] ReadResult try_read(std::size_t n) {
-    if (ready(n)) [[likely]] return {ReadStatus::ok, core_->reader.take(n), n};
+    if (ready(n)) [[likely]]
+      return {ReadStatus::ok, core_->reader.take(n), n};
     return try_read_slow(n);
   }
 
@@ -198,8 +202,8 @@ class StreamReader {
   /// Whether the stream has ended and everything was consumed. Never waits.
   [[nodiscard]] bool finished() const noexcept;
 
-  /// Whether there is nothing more to read: waits for a byte or the end, so that a loop does not race
-  /// with it. Earlier views stay valid. Errors as read(), but no EndOfStream.
+  /// Whether there is nothing more to read: waits for a byte or the end, so that a loop does not
+  /// race with it. Earlier views stay valid. Errors as read(), but no EndOfStream.
   [[nodiscard]] bool at_end();
 
   /// Keeps every view that is valid now, and every later one, valid while the guard or a copy of it
@@ -207,17 +211,18 @@ class StreamReader {
   /// Thread role: reader. Wait-free. Errors: LimitExceeded at guards_max.
   [[nodiscard]] Guard pin();
 
-  /// Takes a valid view out of the epochs; see SharedBytes. The view must come from this stream, or be
-  /// empty: std::invalid_argument otherwise.
-  /// Thread role: the reader, and any thread that holds a guard for the view. Wait-free.
+  /// Takes a valid view out of the epochs; see SharedBytes. The view must come from this stream, or
+  /// be empty: std::invalid_argument otherwise. Thread role: the reader, and any thread that holds
+  /// a guard for the view. Wait-free.
   [[nodiscard]] SharedBytes share(ByteView view, Retention retention = Retention::bounded) const;
 
   /// As StreamWriter::cancel(). Thread role: any.
   void cancel() noexcept;
 
-  /// Arms a one-shot callback for when there is something to read, an end or a cancel. False when that
-  /// is so already; then nothing is armed. A waiting call of the reader takes an armed callback back.
-  /// The callback runs on the thread that publishes; it must not block, throw, or use the stream.
+  /// Arms a one-shot callback for when there is something to read, an end or a cancel. False when
+  /// that is so already; then nothing is armed. A waiting call of the reader takes an armed
+  /// callback back. The callback runs on the thread that publishes; it must not block, throw, or
+  /// use the stream.
   [[nodiscard]] bool on_readable(void (*callback)(void* context), void* context);
 
   /// Figures. Thread role: any.
@@ -227,8 +232,8 @@ class StreamReader {
   friend struct detail::StreamAccess;
   explicit StreamReader(detail::SystemCore* core) noexcept : core_(core) {}
 
-  // Whether the run holds n bytes: no call and no atomic operation but a plain load, which a cancel()
-  // that happened before makes fail: the difference is negative then.
+  // Whether the run holds n bytes: no call and no atomic operation but a plain load, which a
+  // cancel() that happened before makes fail: the difference is negative then.
   [[nodiscard]] bool ready(std::size_t n) const noexcept {
     const auto end = reinterpret_cast<std::intptr_t>(core_->fast_end.load(detail::relaxed));
     const auto current = reinterpret_cast<std::intptr_t>(core_->reader.cursor.current);

@@ -18,8 +18,8 @@ struct StreamOptions {
   /// Bytes of memory that may be buffered or retained. Capacity counts, not only payload. A chunk
   /// larger than this is admitted alone, when nothing else is buffered or retained.
   std::size_t max_bytes = std::size_t{64} << 20;
-  /// Where receivers take blocks from; none: a pool of the stream's own. Callers' chunks do not need
-  /// one.
+  /// Where receivers take blocks from; none: a pool of the stream's own. Callers' chunks do not
+  /// need one.
   std::shared_ptr<ChunkPool> pool = nullptr;
   /// Slices that may be buffered; the ring may take up to a quarter more.
   std::size_t max_items = 4096;

@@ -11,11 +11,11 @@
 
 namespace forebay {
 
-/// Both ends of a stream in one object, with the shape of Spark's class of the same name: one thread
-/// adds chunks, one reads. Every member is that of StreamWriter or StreamReader and says there what it
-/// does; the thread roles are the same. Unlike Spark's class it is bounded: add_next_chunk() waits at
-/// StreamOptions::max_bytes. Destroying it while a thread waits inside is a contract violation:
-/// cancel(), join, destroy.
+/// Both ends of a stream in one object, with the shape of Spark's class of the same name: one
+/// thread adds chunks, one reads. Every member is that of StreamWriter or StreamReader and says
+/// there what it does; the thread roles are the same. Unlike Spark's class it is bounded:
+/// add_next_chunk() waits at StreamOptions::max_bytes. Destroying it while a thread waits inside is
+/// a contract violation: cancel(), join, destroy.
 class ZeroCopyByteStream {
  public:
   explicit ZeroCopyByteStream(const StreamOptions& options = {}) : ends_(make_stream(options)) {}

@@ -27,8 +27,8 @@ constexpr std::align_val_t kAlignment{4096};
 constexpr std::size_t kClassBytesMin = 4096;
 constexpr std::size_t kClassesPerOctave = 4;
 
-// Sizes are rounded up to a quarter of a power of two: at most a fifth is lost, and bodies that differ
-// a little share a class.
+// Sizes are rounded up to a quarter of a power of two: at most a fifth is lost, and bodies that
+// differ a little share a class.
 std::size_t class_bytes(std::size_t bytes) noexcept {
   if (bytes <= kClassBytesMin) return kClassBytesMin;
   const std::size_t step = std::bit_floor(bytes - 1) / kClassesPerOctave;
@@ -72,8 +72,7 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
     if (allocated.load(relaxed) + capacity > options.budget_bytes) trim(capacity);
     void* const memory = ::operator new(kHeaderBytes + capacity, kAlignment);
     allocated.fetch_add(capacity, relaxed);  // Relaxed: a number.
-    return ::new (memory)
-        PoolRecord(static_cast<std::byte*>(memory) + kHeaderBytes, capacity);
+    return ::new (memory) PoolRecord(static_cast<std::byte*>(memory) + kHeaderBytes, capacity);
   }
 
   void store(PoolRecord* block) noexcept {
@@ -270,8 +269,8 @@ PoolLease::PoolLease(const ChunkPool& pool, std::size_t reserve_bytes)
     : core_(std::make_shared<detail::LeaseCore>(pool.core_,
                                                 static_cast<std::int64_t>(reserve_bytes))) {
   if (!pool.core_->gate.try_take(core_->reserve_max)) {
-    throw LimitExceeded("bytes to reserve for one more stream on the pool",
-                        pool.available_bytes(), reserve_bytes);
+    throw LimitExceeded("bytes to reserve for one more stream on the pool", pool.available_bytes(),
+                        reserve_bytes);
   }
   core_->reserve.store(core_->reserve_max, detail::relaxed);  // Relaxed: nobody else has it yet.
 }

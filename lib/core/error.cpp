@@ -19,8 +19,8 @@ DeadlineExceeded::DeadlineExceeded(const std::string& what) : Error("DeadlineExc
 RetainedBudgetExhausted::RetainedBudgetExhausted(std::size_t retained_bytes,
                                                  std::size_t bound_bytes)
     : Error("RetainedBudgetExhausted: guards and shared bytes hold " +
-            std::to_string(retained_bytes) + " bytes of a bound of " +
-            std::to_string(bound_bytes) + "; the writer cannot go on until one is dropped"),
+            std::to_string(retained_bytes) + " bytes of a bound of " + std::to_string(bound_bytes) +
+            "; the writer cannot go on until one is dropped"),
       retained_bytes_(retained_bytes) {}
 
 Truncated::Truncated(const std::string& what, std::uint64_t expected, std::uint64_t got,

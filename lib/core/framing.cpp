@@ -69,7 +69,8 @@ std::size_t ArrowFrameScanner::consume(std::span<const std::byte> bytes) {
     case Part::metadata:
       break;
   }
-  gathered_.insert(gathered_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+  gathered_.insert(gathered_.end(), bytes.begin(),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(count));
   left_ -= count;
   if (left_ == 0) {
     if (part_ == Part::prefix) {

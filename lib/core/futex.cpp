@@ -47,8 +47,8 @@ bool futex_wait(const std::uint32_t* word, std::uint32_t expected, Deadline dead
   timespec until{};
   const timespec* timeout = nullptr;
   if (!deadline.is_never()) {
-    const auto since_boot = std::chrono::duration_cast<std::chrono::nanoseconds>(
-        deadline.when().time_since_epoch());
+    const auto since_boot =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(deadline.when().time_since_epoch());
     if (since_boot.count() <= 0) return false;
     until.tv_sec = static_cast<time_t>(since_boot.count() / 1'000'000'000);
     until.tv_nsec = static_cast<long>(since_boot.count() % 1'000'000'000);

@@ -124,8 +124,7 @@ ReadResult StreamReader::try_read_slow(std::size_t n) {
 ReadResult StreamReader::read_until(std::size_t n, Deadline deadline, std::stop_token stop) {
   if (ready(n)) return {ReadStatus::ok, core_->reader.take(n), n};
   const detail::EndUse use(core_->reader_in_use, kOneReader);
-  return result(
-      core_->reader.ensure(n, {.deadline = deadline, .stop = std::move(stop)}, true), n);
+  return result(core_->reader.ensure(n, {.deadline = deadline, .stop = std::move(stop)}, true), n);
 }
 
 std::exception_ptr StreamReader::error() const noexcept {

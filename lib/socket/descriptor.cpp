@@ -66,8 +66,9 @@ void set_connect_timeout(const Descriptor& descriptor, std::chrono::microseconds
   }
 }
 
-// A Unix socket connects at once unless the server's queue is full. No event tells when it no longer
-// is, but a blocking connect() waits for that; it comes back now and then to look at the stop token.
+// A Unix socket connects at once unless the server's queue is full. No event tells when it no
+// longer is, but a blocking connect() waits for that; it comes back now and then to look at the
+// stop token.
 bool connect_to(const Descriptor& descriptor, const sockaddr_un& address, Deadline deadline,
                 const std::stop_token& stop) {
   constexpr std::chrono::microseconds kLook = std::chrono::milliseconds(50);
@@ -78,7 +79,8 @@ bool connect_to(const Descriptor& descriptor, const sockaddr_un& address, Deadli
     if (!deadline.is_never()) {
       const auto left = std::chrono::duration_cast<std::chrono::microseconds>(
           deadline.when() - Deadline::clock::now());
-      wait = std::max(std::chrono::microseconds(1), wait.count() != 0 ? std::min(wait, left) : left);
+      wait =
+          std::max(std::chrono::microseconds(1), wait.count() != 0 ? std::min(wait, left) : left);
     }
     set_connect_timeout(descriptor, wait);
     const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
@@ -124,7 +126,8 @@ std::string folder_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash + 1);
 }
 
-// Opens the folder, unless it is one in which somebody else could put a socket in the place of ours.
+// Opens the folder, unless it is one in which somebody else could put a socket in the place of
+// ours.
 Descriptor open_folder(const std::string& folder) {
   Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct stat status {};
@@ -258,8 +261,8 @@ Listener Listener::listen_loopback(std::uint16_t port) {
 Listener::~Listener() {
   if (path_.empty()) return;
   struct stat status {};
-  const bool ours = ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
-                    status.st_ino == inode_;
+  const bool ours =
+      ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;
   if (ours) ::unlink(path_.c_str());
 }
 

@@ -32,8 +32,8 @@ class ModeChooser {
     if (begin_ == clock::time_point()) start(now, bytes);
     const clock::duration time = now - begin_;
     if (bytes - begin_bytes_ < kStretchBytes || time < kStretchTime) return threaded;
-    const double rate = static_cast<double>(bytes - begin_bytes_) /
-                        std::chrono::duration<double>(time).count();
+    const double rate =
+        static_cast<double>(bytes - begin_bytes_) / std::chrono::duration<double>(time).count();
     const double work_share = 1.0 - std::chrono::duration<double>(receiving_) / time;
     start(now, bytes);
     return threaded ? after_threaded(rate) : after_inline(rate, work_share);

@@ -30,8 +30,8 @@ std::shared_ptr<ChunkPool> pool_for(const StreamOptions& options) {
   if (options.pool != nullptr) return options.pool;
   PoolOptions limits;
   // One block more than the stream may hold is lingering or on its way back.
-  limits.budget_bytes = options.max_bytes +
-                        (kReservedBlocks + 1) * PoolLease::charge_for(limits.large_block_bytes);
+  limits.budget_bytes =
+      options.max_bytes + (kReservedBlocks + 1) * PoolLease::charge_for(limits.large_block_bytes);
   return std::make_shared<ChunkPool>(limits);
 }
 
@@ -125,8 +125,7 @@ ReceiveEngine::Step ReceiveEngine::make_room(const Wait& wait, bool wait_for_roo
   if (const Step slot = room_for(0, wait, wait_for_room); slot != Step::progress) return slot;
   if (body_.block != nullptr) return Step::progress;
   if (wants_straight()) {
-    const Step step =
-        obtain(body_, static_cast<std::size_t>(scanner_.left()), wait, wait_for_room);
+    const Step step = obtain(body_, static_cast<std::size_t>(scanner_.left()), wait, wait_for_room);
     if (step != Step::would_block) return step;
     refused_straight_ = true;  // The shared pool is in use: bulk blocks will do.
   }
@@ -180,8 +179,8 @@ ReceiveEngine::Step ReceiveEngine::room_for(std::size_t bytes, const Wait& wait,
 // `all`: the bytes are of use only together. `received` stays 0 at the peer's end.
 ReceiveEngine::Step ReceiveEngine::receive(std::byte* to, std::size_t size, bool all,
                                            const Wait& wait, std::size_t& received) {
-  const bool may_sleep_in_call = is_socket_ && wait.allowed && wait.deadline.is_never() &&
-                                 !wait.stop.stop_possible();
+  const bool may_sleep_in_call =
+      is_socket_ && wait.allowed && wait.deadline.is_never() && !wait.stop.stop_possible();
   bool ready = false;
   for (;;) {
     ssize_t result = -1;
@@ -203,7 +202,8 @@ ReceiveEngine::Step ReceiveEngine::receive(std::byte* to, std::size_t size, bool
     if (errno != EAGAIN && errno != EWOULDBLOCK) {
       throw std::system_error(errno, std::system_category(), "receive");
     }
-    const Deadline until = wait.allowed ? wait.deadline : Deadline::after(Deadline::clock::duration(0));
+    const Deadline until =
+        wait.allowed ? wait.deadline : Deadline::after(Deadline::clock::duration(0));
     switch (detail::wait_ready(descriptor_.get(), POLLIN, until, wait.stop, &interrupt_)) {
       case WaitStatus::ready:
         ready = true;
@@ -247,7 +247,8 @@ void ReceiveEngine::received_bulk(std::size_t size) {
 void ReceiveEngine::publish(Filling& from, bool seal) {
   const std::size_t size = from.filled - from.published;
   core_.writer.publish(
-      Slice{from.block->data + from.published, size | (seal ? Slice::kSealed : 0), from.block}, size);
+      Slice{from.block->data + from.published, size | (seal ? Slice::kSealed : 0), from.block},
+      size);
   from.published = from.filled;
   if (seal) from = {};
 }

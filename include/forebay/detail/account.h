@@ -2,7 +2,8 @@
 #pragma once
 
 // The books of one stream: what was charged for memory, and what was given back. Each counter that
-// is written often has one writer, so that neither publishing nor reading needs a read-modify-write.
+// is written often has one writer, so that neither publishing nor reading needs a
+// read-modify-write.
 
 #include <cstdint>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// FOREBAY_ASSERT checks what only a mistake of the programmer can break: two threads on one end of a
-// stream, a stream destroyed under a waiter, a stream used after fork. It is on in debug builds and
-// wherever FOREBAY_HARDENED is defined, names the rule that was broken, and aborts.
+// FOREBAY_ASSERT checks what only a mistake of the programmer can break: two threads on one end of
+// a stream, a stream destroyed under a waiter, a stream used after fork. It is on in debug builds
+// and wherever FOREBAY_HARDENED is defined, names the rule that was broken, and aborts.
 
 #if defined(FOREBAY_HARDENED) || !defined(NDEBUG)
 #define FOREBAY_CHECKED 1

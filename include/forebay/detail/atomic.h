@@ -4,8 +4,8 @@
 // The seam between the lock-free core and the world it runs in.
 //
 // Every template of the core takes a policy P that names its atomics, its plain cells, its barriers
-// and its futex. SystemPolicy is the machine; the model tests supply one for Relacy, so that what is
-// checked is what is shipped. This is the only header that names std::atomic, and the only place
+// and its futex. SystemPolicy is the machine; the model tests supply one for Relacy, so that what
+// is checked is what is shipped. This is the only header that names std::atomic, and the only place
 // where a fence may stand.
 
 #include <atomic>

@@ -3,8 +3,8 @@
 
 // A counted credit that many threads take from and give to. Taking is one compare-and-swap while
 // there is enough and nobody waits. Who must wait is queued, and is granted its credit in order by
-// whoever gives some back: a grant cannot be lost, since a waiter that times out either finds itself
-// granted or leaves the queue, both under the lock.
+// whoever gives some back: a grant cannot be lost, since a waiter that times out either finds
+// itself granted or leaves the queue, both under the lock.
 
 #include <cstddef>
 #include <cstdint>
@@ -33,8 +33,8 @@ class CreditGate {
     bool granted;       // whether the credit was taken
   };
 
-  /// Waits until the credit was taken or `instead()` holds; who makes it hold notifies `event`, whose
-  /// waiter the caller is. Thread role: any. Blocking: as `wait` allows.
+  /// Waits until the credit was taken or `instead()` holds; who makes it hold notifies `event`,
+  /// whose waiter the caller is. Thread role: any. Blocking: as `wait` allows.
   template <class Instead>
   [[nodiscard]] Taken take(std::int64_t amount, const Wait& wait, BasicEventCount<P>& event,
                            Instead&& instead) {
@@ -48,9 +48,8 @@ class CreditGate {
       grant();
     }
     // Relaxed: what counts is read under the lock, below.
-    const WaitStatus status =
-        event.await([&] { return waiter.granted.load(relaxed) != 0 || instead(); }, wait.deadline,
-                    wait.stop);
+    const WaitStatus status = event.await(
+        [&] { return waiter.granted.load(relaxed) != 0 || instead(); }, wait.deadline, wait.stop);
     const std::lock_guard lock(mutex_);
     if (waiter.granted.load(relaxed) != 0) return {WaitStatus::ready, true};
     dequeue(waiter);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Memory that reads are gathered into. Thread role: the reader, except for the end of a block that a
-// guard or a share held.
+// Memory that reads are gathered into. Thread role: the reader, except for the end of a block that
+// a guard or a share held.
 
 #include <cstddef>
 #include <new>
@@ -42,7 +42,8 @@ class GatherMemory {
 
   /// Takes a block back that nobody else holds.
   void recycle(Record* block) noexcept {
-    if (spare_ != nullptr && spare_->capacity_bytes >= block->capacity_bytes) std::swap(spare_, block);
+    if (spare_ != nullptr && spare_->capacity_bytes >= block->capacity_bytes)
+      std::swap(spare_, block);
     if (spare_ == nullptr && block->capacity_bytes <= kKeepBytesMax) {
       spare_ = block;
       return;

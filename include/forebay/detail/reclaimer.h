@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// How the memory of a stream comes back: a block that the reader is done with is held by older guards
-// (epochs), then by shares (a count), and then it is destroyed and its charge given back.
+// How the memory of a stream comes back: a block that the reader is done with is held by older
+// guards (epochs), then by shares (a count), and then it is destroyed and its charge given back.
 
 #include <cstddef>
 #include <cstdint>
@@ -65,8 +65,8 @@ class Reclaimer {
     domain_.retire(block);
   }
 
-  /// Gives the charge of a block back before the block is retired: its bytes are consumed, but a view
-  /// of them is still good, and the writer must not starve for it.
+  /// Gives the charge of a block back before the block is retired: its bytes are consumed, but a
+  /// view of them is still good, and the writer must not starve for it.
   void uncharge(Record* block) noexcept {
     const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as in retire().
     // A shared block keeps its charge: the shares count.

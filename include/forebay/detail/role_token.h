@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Who receives: the reader, on its own thread when it has nothing to read, or a thread that receives
-// ahead. The role is one token. What belongs to it (the partial block, the framing state, the
-// producer's end of the ring) is plain data of whoever holds it.
+// Who receives: the reader, on its own thread when it has nothing to read, or a thread that
+// receives ahead. The role is one token. What belongs to it (the partial block, the framing state,
+// the producer's end of the ring) is plain data of whoever holds it.
 //
-// The reader lends the role to the thread and asks for it back; the thread gives it back between two
-// system calls. The reader then empties the ring before it receives, since the thread's last slices
-// come first.
+// The reader lends the role to the thread and asks for it back; the thread gives it back between
+// two system calls. The reader then empties the ring before it receives, since the thread's last
+// slices come first.
 
 #include <cstdint>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The reader's half of a stream. Thread role of every member that does not say otherwise: the reader.
+// The reader's half of a stream. Thread role of every member that does not say otherwise: the
+// reader.
 //
 // The slices stay in the ring until the reader is done with them; the ring is its only list. From
 // the front it holds:
@@ -10,9 +11,10 @@
 //     | consumed, views  | what the cursor  | seen while looking |
 //     | may be looked at | moves through    | for enough bytes   |
 //
-// The run is contiguous memory: slices of one block that lie next to each other, or, when a read does
-// not lie in one run, memory that it was gathered into; then no slot of the ring belongs to the run.
-// Lingering slots are given back at the next consuming call, since until then a view of them is good.
+// The run is contiguous memory: slices of one block that lie next to each other, or, when a read
+// does not lie in one run, memory that it was gathered into; then no slot of the ring belongs to
+// the run. Lingering slots are given back at the next consuming call, since until then a view of
+// them is good.
 
 #include <algorithm>
 #include <cstddef>
@@ -114,15 +116,16 @@ class ReaderSide {
     return view;
   }
 
-  /// Consumes what is left of the run and goes on to the slice after it, which ensure_buffered() has
-  /// seen, without giving anything back: the views of one read_gather() all stay good.
+  /// Consumes what is left of the run and goes on to the slice after it, which ensure_buffered()
+  /// has seen, without giving anything back: the views of one read_gather() all stay good.
   ByteView take_slice(std::size_t most) noexcept {
     const FastPath fast_path(*this);
     if (cursor.size() == 0) next_run(false);
     return take(std::min(most, cursor.size()));
   }
 
-  /// To be called when a call leaves slots whose views are good: they are until the cursor moves on.
+  /// To be called when a call leaves slots whose views are good: they are until the cursor moves
+  /// on.
   void mark_lingering() noexcept { linger_mark_ = cursor.current; }
 
   /// At most so many views make up the next n bytes, which are there.
@@ -146,8 +149,8 @@ class ReaderSide {
     return shared_.ended() && cursor.size() == 0 && available() == 0;
   }
 
-  /// Arms a callback for when a read of one byte would not wait, or the writer wants room that a read
-  /// gives. False when that is so already.
+  /// Arms a callback for when a read of one byte would not wait, or the writer wants room that a
+  /// read gives. False when that is so already.
   [[nodiscard]] bool arm(void (*callback)(void*), void* context) {
     const std::uint32_t starved = starved_seen();
     if (ensure(1, Wait::none(), false) != ReadStatus::would_block) return false;
@@ -335,7 +338,8 @@ class ReaderSide {
 
   // --- Gathering ---------------------------------------------------------------------------------
 
-  // Makes the first n bytes of run and ahead, which hold them, one run in memory of `capacity` bytes.
+  // Makes the first n bytes of run and ahead, which hold them, one run in memory of `capacity`
+  // bytes.
   void gather(std::size_t n, std::size_t capacity, bool consuming) {
     const std::size_t have = cursor.size();
     if (gathered_ == nullptr || room_behind_run() < n - have) {
@@ -376,8 +380,8 @@ class ReaderSide {
     return std::min(2 * n, shared_.options.gather_bytes_max);
   }
 
-  // Gathered memory counts against the bound from when the reader is done with it; unless a guard or
-  // a share holds it, that is no time at all.
+  // Gathered memory counts against the bound from when the reader is done with it; unless a guard
+  // or a share holds it, that is no time at all.
   void give_back_gathered(Record* block) noexcept {
     if (reclaimer_.sole_holder(block)) {
       gathers_.recycle(block);
@@ -392,7 +396,8 @@ class ReaderSide {
 
   // The run and what is ahead hold fewer than n bytes: finds out why, or waits for a change.
   // `ok` means: look again.
-  ReadStatus wait_for_more(std::size_t n, const Wait& wait, bool consuming, bool may_gather = true) {
+  ReadStatus wait_for_more(std::size_t n, const Wait& wait, bool consuming,
+                           bool may_gather = true) {
     if (shared_.ended()) {
       if (next_unseen() != nullptr) return ReadStatus::ok;  // Published before the end.
       return shared_.end_seen() == Shared::kFailed ? ReadStatus::failed : ReadStatus::end;
@@ -483,8 +488,7 @@ class ReaderSide {
     }
     // Relaxed: as above.
     const auto change = [this, starved] {
-      return starved_seen() != starved ||
-             (shared_.source != nullptr && shared_.source->changed());
+      return starved_seen() != starved || (shared_.source != nullptr && shared_.source->changed());
     };
     return await(change, wait);
   }

@@ -73,12 +73,12 @@ struct StreamShared {
   alignas(kInterferenceBytes) typename P::template atomic<std::uint32_t> end{kOpen};
   typename P::template atomic<std::uint32_t> cancelled{0};
   // What the writer wants that is not there. Tells the reader that waiting for more without giving
-  // something back would be for ever. In the low bits a Want, above them how often there was one, so
-  // that a waiting reader notices the next.
+  // something back would be for ever. In the low bits a Want, above them how often there was one,
+  // so that a waiting reader notices the next.
   typename P::template atomic<std::uint32_t> starved{kFed};
   typename P::template atomic<std::uint64_t> starved_bytes{0};
-  // Where the reader's fast path must stop: the end of its run, or null once the stream is cancelled.
-  // So a cancel counts for the very next read, and no read looks at a flag.
+  // Where the reader's fast path must stop: the end of its run, or null once the stream is
+  // cancelled. So a cancel counts for the very next read, and no read looks at a flag.
   typename P::template atomic<const std::byte*> fast_end{nullptr};
   // Written between claiming the end and publishing it; read after (S2).
   std::exception_ptr error;
@@ -103,14 +103,14 @@ struct StreamShared {
   void open_fast_path(const std::byte* run_end) noexcept {
     // Relaxed: the reader's own value, or the null of a cancel, which stays.
     if (fast_end.load(relaxed) == run_end) return;
-    // (S5) acquire exchange, synchronizes-with the release store (S4): sees the cancel whose null it
-    // replaces. A cancel that comes later puts its null over this.
+    // (S5) acquire exchange, synchronizes-with the release store (S4): sees the cancel whose null
+    // it replaces. A cancel that comes later puts its null over this.
     fast_end.exchange(run_end, acquire);
     if (is_cancelled()) fast_end.store(nullptr, relaxed);  // Relaxed: only the reader reads it.
   }
   [[nodiscard]] std::uint32_t end_seen() const noexcept {
-    // (S2) acquire load, synchronizes-with the release operations (S1): sees the error, and all that
-    // was published before the end.
+    // (S2) acquire load, synchronizes-with the release operations (S1): sees the error, and all
+    // that was published before the end.
     return end.load(acquire);
   }
   [[nodiscard]] bool ended() const noexcept { return end_seen() >= kFinished; }
@@ -143,7 +143,8 @@ struct StreamShared {
 
   /// Any thread. Whether a charge of `bytes` would be within the bound.
   [[nodiscard]] bool fits(std::uint64_t used, std::uint64_t bytes) const noexcept {
-    return bytes == 0 || used == 0 || (used <= options.max_bytes && bytes <= options.max_bytes - used);
+    return bytes == 0 || used == 0 ||
+           (used <= options.max_bytes && bytes <= options.max_bytes - used);
   }
 
   /// Gives the charge of a block back, and wakes who waits for it.
@@ -163,8 +164,7 @@ struct StreamShared {
  private:
   static std::uint32_t spin_ns(const StreamOptions& options) noexcept {
     constexpr std::int64_t kMax = 1'000'000'000;
-    return static_cast<std::uint32_t>(
-        std::clamp<std::int64_t>(options.spin_max.count(), 0, kMax));
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(options.spin_max.count(), 0, kMax));
   }
 };
 

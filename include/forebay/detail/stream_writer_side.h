@@ -79,8 +79,8 @@ class WriterSide {
     if (used > peak_.load(relaxed)) peak_.store(used, relaxed);
   }
 
-  /// Publishes a slice; the ring must have room. The last slice of a block is sealed, by itself or by
-  /// an empty slice after it, or the block is named when the stream ends.
+  /// Publishes a slice; the ring must have room. The last slice of a block is sealed, by itself or
+  /// by an empty slice after it, or the block is named when the stream ends.
   void publish(Slice slice, std::size_t size) noexcept {
     const bool pushed = shared_.queue.try_push(std::move(slice));
     FOREBAY_ASSERT(pushed, "a slice was published without room in the ring");
@@ -110,8 +110,8 @@ class WriterSide {
     return PushStatus::ok;
   }
 
-  /// Arms a callback for when what found no room last, or else any one byte, may fit, or nothing ever
-  /// will. False when that is so already.
+  /// Arms a callback for when what found no room last, or else any one byte, may fit, or nothing
+  /// ever will. False when that is so already.
   [[nodiscard]] bool arm(void (*callback)(void*), void* context) noexcept {
     const auto writable = [this] { return state() != PushStatus::ok || has_room(wanted_bytes_); };
     if (writable()) return false;
@@ -147,7 +147,8 @@ class WriterSide {
   void declare_fed() noexcept {
     // Relaxed, both: the writer's own; a reader that misses it gives back more than it has to.
     const std::uint32_t starved = shared_.starved.load(relaxed);
-    if ((starved & Shared::kWantMask) == Shared::kFed) [[likely]] return;
+    if ((starved & Shared::kWantMask) == Shared::kFed) [[likely]]
+      return;
     wanted_bytes_ = 1;
     shared_.starved.store(starved & ~std::uint32_t{Shared::kWantMask}, relaxed);
   }

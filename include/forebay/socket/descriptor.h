@@ -54,14 +54,15 @@ inline constexpr std::size_t kUnixPathBytesMax = 107;
 /// The port that the text names, 1 to 65535. Throws InvalidConnection for anything else.
 [[nodiscard]] std::uint16_t parse_port(std::string_view text);
 
-/// A listening socket. Removes its socket file when it is destroyed, and only the file that it made.
+/// A listening socket. Removes its socket file when it is destroyed, and only the file that it
+/// made.
 class Listener {
  public:
   /// Listens at a path that is free, or that holds the socket of a server that is gone; the file is
   /// made with mode 0600. Peers of another user are refused by accept().
-  /// Errors: InvalidConnection; AddressInUse when a server answers there, or something that is not a
-  /// socket is in the way; PermissionDenied when the folder can be written by others or belongs to
-  /// another user; std::system_error.
+  /// Errors: InvalidConnection; AddressInUse when a server answers there, or something that is not
+  /// a socket is in the way; PermissionDenied when the folder can be written by others or belongs
+  /// to another user; std::system_error.
   [[nodiscard]] static Listener listen_unix(std::string_view path);
 
   /// Listens on 127.0.0.1; port 0 takes a free one.

@@ -6,9 +6,9 @@
 //     socket::SocketReceiver receiver(socket::connect_unix(path), {.framing = Framing::arrow_ipc});
 //     while (!receiver.reader().at_end()) use(receiver.reader().read(n));
 //
-// Thread roles: the receiver belongs to the thread that reads; cancel() of its reader may be called by
-// any thread. In threaded mode, and in automatic mode when that pays, a thread of the receiver's own
-// receives ahead.
+// Thread roles: the receiver belongs to the thread that reads; cancel() of its reader may be called
+// by any thread. In threaded mode, and in automatic mode when that pays, a thread of the receiver's
+// own receives ahead.
 //
 // Errors: a failure of the descriptor reaches the reader through the stream, as std::system_error,
 // after all that was received before it. The peer's end is the end of the stream.

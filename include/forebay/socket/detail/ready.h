@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Waiting for a descriptor. A futex cannot interrupt a system call, so a wait that something may have
-// to end polls the descriptor together with an eventfd.
+// Waiting for a descriptor. A futex cannot interrupt a system call, so a wait that something may
+// have to end polls the descriptor together with an eventfd.
 
 #include <cstdint>
 #include <stop_token>
