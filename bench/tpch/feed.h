@@ -9,9 +9,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 
 #include "forebay/epoch.h"
+#include "forebay/event_count.h"
+#include "forebay/socket/receiver.h"
 #include "tpch/wire.h"
 
 namespace tpch {
@@ -24,14 +25,15 @@ struct Batch {
 
 /// What a feed says of itself when it has run dry.
 struct FeedFigures {
-  std::uint64_t bytes = 0;         ///< received
-  std::uint64_t bytes_copied = 0;  ///< of these, copied again after they were received
-  std::uint64_t reader_waits = 0;  ///< times the reader found nothing
-  std::uint64_t reader_parks = 0;  ///< of these, times it slept
-  std::uint64_t writer_waits = 0;
-  std::uint64_t writer_parks = 0;
+  std::uint64_t bytes = 0;                 ///< taken out
+  std::uint64_t payload_bytes_copied = 0;  ///< of message bodies, copied after they were received
+  std::uint64_t other_bytes_copied = 0;    ///< of framing and metadata
+  forebay::WaitStats reader = {};
+  forebay::WaitStats writer = {};
   std::uint64_t stream_bytes_peak = 0;  ///< most that was buffered and retained at once
-  std::string note;
+  std::uint64_t system_calls = 0;       ///< calls that received
+  std::uint64_t bodies_straight = 0;    ///< bodies received into one block of their own
+  std::uint64_t lends = 0;              ///< times that a thread began to receive ahead
 };
 
 /// One call at a time, each from any thread.
@@ -47,14 +49,12 @@ class Feed {
   [[nodiscard]] virtual bool next(Batch& batch) = 0;
   /// Bytes taken out so far.
   [[nodiscard]] virtual std::uint64_t bytes() const = 0;
-  [[nodiscard]] virtual FeedFigures figures() const = 0;
+  [[nodiscard]] virtual FeedFigures figures() = 0;
 };
 
-/// Forebay's receive modes.
-enum class Receive { inlined, threaded, automatic };
-
 /// Forebay, receiving.
-[[nodiscard]] std::unique_ptr<Feed> make_forebay_feed(Descriptor socket, Receive mode,
+[[nodiscard]] std::unique_ptr<Feed> make_forebay_feed(Descriptor socket,
+                                                      forebay::socket::ReceiveMode mode,
                                                       std::size_t budget_bytes);
 /// Forebay, over a stream that is in memory already and stays there.
 [[nodiscard]] std::unique_ptr<Feed> make_memory_feed(std::span<const std::byte> bytes);

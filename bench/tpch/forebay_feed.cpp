@@ -1,104 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <arrow/ipc/reader.h>
+#include <optional>
+#include <utility>
 
-#include <exception>
-#include <thread>
-#include <vector>
-
+#include "forebay/arrow/record_batch_reader.h"
+#include "forebay/socket/receiver.h"
 #include "forebay/stream.h"
-#include "tpch/arrow_input.h"
 #include "tpch/feed.h"
 
 namespace tpch {
 namespace {
 
-// Stands in for forebay::arrow.
+using forebay::socket::ReceiveMode;
+using forebay::socket::ReceiverOptions;
+
+// Batches of a stream; who fills it is another's business.
 class StreamFeed : public Feed {
  public:
-  explicit StreamFeed(forebay::StreamReader reader) : stream_(std::move(reader)) {}
-
-  std::shared_ptr<arrow::Schema> schema() override { return open().schema(); }
+  std::shared_ptr<arrow::Schema> schema() override { return batches().schema(); }
   bool next(Batch& batch) override {
-    batch.guard = stream_.pin();
-    batch.records = value_of(open().Next());
+    // Every later view stays good while the task holds this, whatever it may look at.
+    batch.guard = stream().pin();
+    batch.records = batches().next();
     return batch.records != nullptr;
   }
-  std::uint64_t bytes() const override { return stream_.stats().bytes_out; }
-  FeedFigures figures() const override {
-    const forebay::StreamStats stats = stream_.stats();
+  std::uint64_t bytes() const override { return batches_ == nullptr ? 0 : batches_->position(); }
+  FeedFigures figures() override {
+    const forebay::StreamStats stats = stream().stats();
+    const forebay::arrow::ReadStats read = batches().stats();
     FeedFigures figures;
-    figures.bytes = stats.bytes_in;
-    figures.bytes_copied = stats.bytes_copied;
-    figures.reader_waits = stats.reader.waits;
-    figures.reader_parks = stats.reader.parks;
-    figures.writer_waits = stats.writer.waits;
-    figures.writer_parks = stats.writer.parks;
+    figures.bytes = bytes();
+    figures.payload_bytes_copied = read.bytes_copied();
+    figures.other_bytes_copied = stats.bytes_copied - read.bytes_gathered;
+    figures.reader = stats.reader;
+    figures.writer = stats.writer;
     figures.stream_bytes_peak = stats.bytes_peak;
-    figures.note = "stand-in";
+    return figures;
+  }
+
+ protected:
+  virtual forebay::StreamReader& stream() = 0;
+  forebay::arrow::RecordBatchReader& batches() {
+    if (batches_ == nullptr) batches_ = forebay::arrow::RecordBatchReader::open(stream());
+    return *batches_;
+  }
+
+ private:
+  std::shared_ptr<forebay::arrow::RecordBatchReader> batches_;
+};
+
+class SocketFeed final : public StreamFeed {
+ public:
+  SocketFeed(Descriptor socket, const ReceiverOptions& options)
+      : receiver_(std::move(socket), options) {}
+
+  FeedFigures figures() override {
+    FeedFigures figures = StreamFeed::figures();
+    const forebay::socket::ReceiverStats stats = receiver_.stats();
+    figures.system_calls = stats.system_calls;
+    figures.bodies_straight = stats.bodies_straight;
+    figures.lends = stats.lends;
     return figures;
   }
 
  private:
-  arrow::ipc::RecordBatchStreamReader& open() {
-    if (reader_ != nullptr) return *reader_;
-    const auto read = [this](std::size_t size) -> std::shared_ptr<arrow::Buffer> {
-      forebay::SharedBytes bytes = stream_.share(stream_.read(size));
-      const std::byte* const data = bytes.data();
-      return std::make_shared<OwningBuffer<forebay::SharedBytes>>(data, size, std::move(bytes));
-    };
-    reader_ = value_of(arrow::ipc::RecordBatchStreamReader::Open(
-        std::make_shared<ArrowInput<decltype(read)>>(read)));
-    return *reader_;
-  }
-
-  forebay::StreamReader stream_;
-  std::shared_ptr<arrow::ipc::RecordBatchStreamReader> reader_;
+  forebay::StreamReader& stream() override { return receiver_.reader(); }
+  forebay::socket::SocketReceiver receiver_;
 };
 
-// Stands in for forebay::socket.
-class ReceivingFeed : public StreamFeed {
+class MemoryFeed final : public StreamFeed {
  public:
-  ReceivingFeed(Descriptor socket, forebay::Stream stream)
-      : StreamFeed(std::move(stream.reader)),
-        receiver_([socket = std::move(socket), writer = std::move(stream.writer)]() mutable {
-          receive(socket, writer);
-        }) {}
-  ~ReceivingFeed() override { receiver_.join(); }
-
- private:
-  static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
-
-  static void receive(const Descriptor& socket, forebay::StreamWriter& writer) {
-    try {
-      for (;;) {
-        std::vector<std::byte> memory(kChunkBytes);
-        memory.resize(receive_some(socket, memory));
-        if (memory.empty()) break;
-        writer.add_next_chunk(forebay::Chunk::adopt(std::move(memory)));
-      }
-      writer.finish();
-    } catch (...) {
-      writer.fail(std::current_exception());
-    }
+  explicit MemoryFeed(std::span<const std::byte> bytes) : ends_(forebay::make_stream()) {
+    // The bytes outlive the feed: there is nothing to release.
+    const forebay::Release nothing{[](void*) noexcept {}, nullptr};
+    ends_.writer.add_next_chunk(forebay::Chunk::borrow(bytes, nothing));
+    ends_.writer.finish();
   }
 
-  std::thread receiver_;
+ private:
+  forebay::StreamReader& stream() override { return ends_.reader; }
+  forebay::Stream ends_;
 };
 
 }  // namespace
 
-std::unique_ptr<Feed> make_forebay_feed(Descriptor socket, Receive, std::size_t budget_bytes) {
-  forebay::StreamOptions options;
-  options.max_bytes = budget_bytes;
-  return std::make_unique<ReceivingFeed>(std::move(socket), forebay::make_stream(options));
+std::unique_ptr<Feed> make_forebay_feed(Descriptor socket, ReceiveMode mode,
+                                        std::size_t budget_bytes) {
+  ReceiverOptions options;
+  options.mode = mode;
+  options.framing = forebay::Framing::arrow_ipc;
+  options.stream.max_bytes = budget_bytes;
+  return std::make_unique<SocketFeed>(std::move(socket), options);
 }
 
 std::unique_ptr<Feed> make_memory_feed(std::span<const std::byte> bytes) {
-  forebay::Stream stream = forebay::make_stream();
-  stream.writer.add_next_chunk(
-      forebay::Chunk::borrow(bytes, forebay::Release{[](void*) noexcept {}, nullptr}));
-  stream.writer.finish();
-  return std::make_unique<StreamFeed>(std::move(stream.reader));
+  return std::make_unique<MemoryFeed>(bytes);
 }
 
 }  // namespace tpch

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <arrow/ipc/reader.h>
+#include <sys/socket.h>
 
 #include <exception>
 #include <thread>
@@ -28,7 +29,10 @@ class MutexFeed : public Feed {
     reader_ = value_of(arrow::ipc::RecordBatchStreamReader::Open(
         std::make_shared<ArrowInput<decltype(read)>>(read)));
   }
-  ~MutexFeed() override { receiver_.join(); }
+  ~MutexFeed() override {
+    shutdown(socket_.get(), SHUT_RDWR);  // in case the job failed and the sender goes on
+    receiver_.join();
+  }
 
   std::shared_ptr<arrow::Schema> schema() override { return reader_->schema(); }
   bool next(Batch& batch) override {
@@ -37,12 +41,14 @@ class MutexFeed : public Feed {
     return batch.records != nullptr;
   }
   std::uint64_t bytes() const override { return bytes_; }
-  FeedFigures figures() const override {
+  FeedFigures figures() override {
     const peers::MutexByteStream::Stats stats = stream_.stats();
     FeedFigures figures;
     figures.bytes = bytes_;
-    figures.bytes_copied = stats.bytes_copied;
-    figures.reader_waits = figures.reader_parks = stats.waits;
+    // Next to nothing of it is metadata.
+    figures.payload_bytes_copied = stats.bytes_copied;
+    figures.reader.waits = figures.reader.parks = stats.waits;
+
     return figures;
   }
 

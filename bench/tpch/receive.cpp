@@ -18,6 +18,9 @@
 namespace tpch {
 namespace {
 
+using forebay::socket::connect_unix;
+using forebay::socket::ReceiveMode;
+
 // Enough for every scale factor that a page cache can hold.
 constexpr std::size_t kReservedBytes = std::size_t{64} << 30;
 
@@ -39,7 +42,7 @@ Outcome drain(std::unique_ptr<Feed> feed, const PipelineOptions& options) {
 }
 
 Outcome receive_alone(const ReceiveOptions& options) {
-  const Descriptor socket = connect_to(options.socket);
+  const Descriptor socket = connect_unix(options.socket);
   const Reserved buffer(options.recv_bytes);
   Outcome outcome;
   Progress progress;
@@ -52,7 +55,7 @@ Outcome receive_alone(const ReceiveOptions& options) {
 
 Outcome sequential(const ReceiveOptions& options) {
   const double begin_s = now_s();
-  const Descriptor socket = connect_to(options.socket);
+  const Descriptor socket = connect_unix(options.socket);
   const Reserved memory(kReservedBytes);
   std::size_t used = 0;
   Progress progress;
@@ -72,10 +75,10 @@ Outcome sequential(const ReceiveOptions& options) {
 using Job = std::function<Outcome()>;
 using MakeJob = std::function<Job(const ReceiveOptions&)>;
 
-MakeJob overlapped(Receive mode, bool query) {
+MakeJob overlapped(ReceiveMode mode, bool query) {
   return [=](const ReceiveOptions& options) -> Job {
     return [=, &options] {
-      return drain(make_forebay_feed(connect_to(options.socket), mode, options.budget_bytes),
+      return drain(make_forebay_feed(connect_unix(options.socket), mode, options.budget_bytes),
                    pipeline(options, query));
     };
   };
@@ -91,15 +94,16 @@ const std::map<std::string, MakeJob>& jobs() {
       {"receive", [](auto& options) { return [&] { return receive_alone(options); }; }},
       {"decode", decode},
       {"sequential", [](auto& options) { return [&] { return sequential(options); }; }},
-      {"inline", overlapped(Receive::inlined, true)},
-      {"threaded", overlapped(Receive::threaded, true)},
-      {"automatic", overlapped(Receive::automatic, true)},
-      {"inline-decode", overlapped(Receive::inlined, false)},
-      {"threaded-decode", overlapped(Receive::threaded, false)},
-      {"automatic-decode", overlapped(Receive::automatic, false)},
+      {"inline", overlapped(ReceiveMode::inline_, true)},
+      {"threaded", overlapped(ReceiveMode::threaded, true)},
+      {"automatic", overlapped(ReceiveMode::automatic, true)},
+      {"inline-decode", overlapped(ReceiveMode::inline_, false)},
+      {"threaded-decode", overlapped(ReceiveMode::threaded, false)},
+      {"automatic-decode", overlapped(ReceiveMode::automatic, false)},
       {"mutex", [](auto& options) {
-         return
-             [&] { return drain(make_mutex_feed(connect_to(options.socket)), pipeline(options)); };
+         return [&] {
+           return drain(make_mutex_feed(connect_unix(options.socket)), pipeline(options));
+         };
        }}};
   return jobs;
 }
@@ -111,15 +115,22 @@ void write(const std::string& file, const std::string& text) {
   if (!out) throw std::system_error(errno, std::generic_category(), file);
 }
 
+void add(JsonLine& line, const std::string& side, const forebay::WaitStats& stats) {
+  line.add(side + "_waits", stats.waits)
+      .add(side + "_parks", stats.parks)
+      .add(side + "_waited_s", static_cast<double>(stats.waited_ns) * 1e-9);
+}
+
 void add(JsonLine& line, const FeedFigures& figures) {
   line.add("bytes", figures.bytes)
-      .add("bytes_copied", figures.bytes_copied)
-      .add("reader_waits", figures.reader_waits)
-      .add("reader_parks", figures.reader_parks)
-      .add("writer_waits", figures.writer_waits)
-      .add("writer_parks", figures.writer_parks)
-      .add("stream_bytes_peak", figures.stream_bytes_peak)
-      .add("note", figures.note);
+      .add("payload_bytes_copied", figures.payload_bytes_copied)
+      .add("other_bytes_copied", figures.other_bytes_copied);
+  add(line, "reader", figures.reader);
+  add(line, "writer", figures.writer);
+  line.add("stream_bytes_peak", figures.stream_bytes_peak)
+      .add("system_calls", figures.system_calls)
+      .add("bodies_straight", figures.bodies_straight)
+      .add("lends", figures.lends);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ class Schedule {
 void send_file(const SendOptions& options) {
   const MappedFile file(options.file);
   const std::vector<Bytes> messages = cut_by_message(file.bytes());
-  const Listener listener(options.socket);
+  auto listener = forebay::socket::Listener::listen_unix(options.socket);
   JsonLine().add("listening", options.socket).print();
   const Descriptor socket = listener.accept();
 
@@ -93,7 +93,7 @@ void send_file(const SendOptions& options) {
   Schedule schedule(options.pace_gb_per_s);
   for (const Bytes message : messages) {
     schedule.wait(message.size());
-    send_all(socket, message);
+    forebay::socket::send_all(socket, message);
   }
   const CpuTime cpu_end = CpuTime::now();
   JsonLine line;

@@ -5,14 +5,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <system_error>
-
-#include "tpch/trace.h"
 
 namespace tpch {
 namespace {
@@ -27,63 +23,11 @@ auto checked(const std::string& what, Call call) {
   }
 }
 
-Descriptor unix_socket() {
-  return Descriptor(
-      checked("socket", [] { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }));
-}
-
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    throw std::system_error(ENAMETOOLONG, std::generic_category(), path);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
-Descriptor connect_to(const std::string& path) {
-  Descriptor descriptor = unix_socket();
-  const sockaddr_un address = address_of(path);
-  checked(path, [&] {
-    return connect(descriptor.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  });
-  return descriptor;
-}
-
-Listener::Listener(const std::string& path) : descriptor_(unix_socket()) {
-  const sockaddr_un address = address_of(path);
-  checked(path, [&] {
-    return bind(descriptor_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  });
-  checked(path, [&] { return listen(descriptor_.get(), 1); });
-}
-
-Descriptor Listener::accept() const {
-  return Descriptor(checked(
-      "accept", [&] { return accept4(descriptor_.get(), nullptr, nullptr, SOCK_CLOEXEC); }));
-}
-
 std::size_t receive_some(const Descriptor& socket, std::span<std::byte> out) {
-  Span span("receive");
-  const auto got = static_cast<std::size_t>(
+  return static_cast<std::size_t>(
       checked("recv", [&] { return recv(socket.get(), out.data(), out.size(), 0); }));
-  span.count(got);
-  return got;
-}
-
-void send_all(const Descriptor& socket, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const auto sent = checked(
-        "send", [&] { return send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL); });
-    bytes = bytes.subspan(static_cast<std::size_t>(sent));
-  }
 }
 
 MappedFile::MappedFile(const std::string& path) {

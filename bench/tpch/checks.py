@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the main job must show, measured: each promise with its number beside it."""
+
+import dataclasses
+import statistics
+
+import rich.box
+import rich.table
+
+import report
+
+PACE_GB_PER_S = 0.8
+LIGHT = ("receive", "decode", "inline", "threaded", "automatic", "inline-decode", "mutex")
+HEAVY = ("receive", "decode", "inline", "threaded", "automatic", "mutex")
+
+
+@dataclasses.dataclass
+class Check:
+    what: str
+    required: str
+    measured: str
+    kept: bool
+
+
+def compared(what, values, required, at_least):
+    """Holds the median of the rounds against a bound."""
+    middle = statistics.median(values)
+    sign = ">=" if at_least else "<="
+    return Check(what, f"{sign} {required:.2f}", report.spread(values, 3, True),
+                 middle >= required if at_least else middle <= required)
+
+
+def light(rounds, settings):
+    """At full speed, with a light query."""
+    time = {mode: statistics.median(report.per_round(rounds, mode, report.seconds))
+            for mode in ("inline", "threaded")}
+    better = min(time, key=time.get)
+    memory = [max(report.per_round(rounds, mode, report.growth_bytes)) / 2**20
+              for mode in ("inline", "threaded", "automatic")]
+    limit = report.memory_limit_bytes(settings) / 2**20
+    return [
+        compared(f"full speed: throughput of automatic, x of the better ({better})",
+                 report.ratios(rounds, better, "automatic", report.seconds), 0.90, True),
+        compared(f"full speed: CPU per GB of automatic, x of the better ({better})",
+                 report.ratios(rounds, "automatic", better, report.cpu_s), 1.10, False),
+        compared("full speed: CPU of receive + decode, inline, x of the bare receive",
+                 report.ratios(rounds, "inline-decode", "receive", report.cpu_s), 1.15, False),
+        Check("peak resident memory above the libraries, MiB", f"<= {limit:.0f}",
+              f"{max(memory):.1f}", max(memory) <= limit),
+    ]
+
+
+def paced(rounds, settings):
+    """On a paced wire, with a query about as long as receiving."""
+    efficiency = {mode: report.efficiencies(rounds, mode)
+                  for mode in ("inline", "threaded", "automatic")}
+    wire = statistics.median(report.per_round(rounds, "receive", report.seconds))
+    query = statistics.median(report.per_round(rounds, "decode", report.seconds))
+    name = f"{settings.pace:g} GB/s, work {settings.work}"
+    checks = [Check(f"{name}: decode + query, x of the wire's time", "about 1",
+                    f"{query / wire:.3f}", 0.85 <= query / wire <= 1.15)]
+    for mode in ("threaded", "automatic"):
+        checks.append(compared(f"{name}: {mode}, x of min(wire, decode)", efficiency[mode], 0.95,
+                               True))
+        gain = report.ratios(rounds, "inline", mode, report.seconds)
+        checks.append(Check(f"{name}: {mode}, x of inline", "> 1.00", report.spread(gain, 3, True),
+                            statistics.median(gain) > 1))
+    return checks
+
+
+def calibrated_work(run_decode, lineitem, pace):
+    """How often a query must be repeated so that decoding and querying last as long as the wire.
+    `run_decode(work)` gives seconds."""
+    wire_s = lineitem.bytes / (pace * 1e9)
+    few, many = 1, 65
+    few_s, many_s = (statistics.median(run_decode(work) for _ in range(3)) for work in (few, many))
+    per_repeat_s = max((many_s - few_s) / (many - few), 1e-9)
+    return max(1, round(few + (wire_s - few_s) / per_repeat_s))
+
+
+def table(checks):
+    result = rich.table.Table(title="What the main job must show", box=rich.box.SIMPLE_HEAD)
+    for title, side in (("", "left"), ("required", "right"), ("measured", "right"), ("", "left")):
+        result.add_column(title, justify=side)
+    for check in checks:
+        verdict = "[green]kept[/green]" if check.kept else "[red]MISSED[/red]"
+        result.add_row(check.what, check.required, check.measured, verdict)
+    return result
