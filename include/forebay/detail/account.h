@@ -25,6 +25,12 @@ class Account {
     return charged_.load(relaxed) + gathered_.load(relaxed) - given_back;
   }
 
+  /// Writer: the same, given what had been given back when it looked last; never too small.
+  [[nodiscard]] std::uint64_t used_at_most(std::uint64_t released_before) const noexcept {
+    // Relaxed: as in used(); what was given back by then had been charged.
+    return charged_.load(relaxed) + gathered_.load(relaxed) - released_before;
+  }
+
   /// Bytes that the reader is done with and that guards or shares still hold.
   [[nodiscard]] std::uint64_t retained() const noexcept {
     const std::uint64_t given_back = released();
@@ -83,7 +89,7 @@ class Account {
   alignas(kInterferenceBytes) Counter charged_{0};             // writer
   alignas(kInterferenceBytes) Counter released_by_reader_{0};  // reader
   Counter retired_{0};                                         // reader
-  Counter gathered_{0};                                        // reader
+  alignas(kInterferenceBytes) Counter gathered_{0};            // reader, seldom
   alignas(kInterferenceBytes) Counter released_by_others_{0};  // anybody who drops the last hold
   Counter detached_{0};
   Counter shares_{0};

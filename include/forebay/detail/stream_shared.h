@@ -103,7 +103,7 @@ struct StreamShared {
   void open_fast_path(const std::byte* run_end) noexcept {
     // Relaxed: the reader's own value, or the null of a cancel, which stays.
     if (fast_end.load(relaxed) == run_end) return;
-    // (S5) acquire exchange, synchronizes-with the release store (S4): sees the cancel whose null
+    // (S7) acquire exchange, synchronizes-with the release store (S6): sees the cancel whose null
     // it replaces. A cancel that comes later puts its null over this.
     fast_end.exchange(run_end, acquire);
     if (is_cancelled()) fast_end.store(nullptr, relaxed);  // Relaxed: only the reader reads it.
@@ -132,8 +132,8 @@ struct StreamShared {
 
   /// Any thread.
   void cancel() noexcept {
-    cancelled.store(1, relaxed);  // Relaxed: published by (S4); the event counts order the sleep.
-    // (S4) release store, synchronizes-with the acquire exchange (S5): who takes the null back sees
+    cancelled.store(1, relaxed);  // Relaxed: published by (S6); the event counts order the sleep.
+    // (S6) release store, synchronizes-with the acquire exchange (S7): who takes the null back sees
     // the cancel.
     fast_end.store(nullptr, release);
     reader_event.notify();

@@ -75,7 +75,7 @@ class WriterSide {
     block->home = &shared_;
     block->charge_bytes.store(block->capacity_bytes, relaxed);  // Relaxed: published by (Q1).
     shared_.account.charge(block->capacity_bytes);
-    const std::uint64_t used = shared_.account.used();
+    const std::uint64_t used = shared_.account.used_at_most(released_);
     if (used > peak_.load(relaxed)) peak_.store(used, relaxed);
   }
 
@@ -120,7 +120,11 @@ class WriterSide {
   }
 
   [[nodiscard]] bool has_room(std::size_t bytes) noexcept {
-    return shared_.queue.has_room() && shared_.fits(shared_.account.used(), bytes);
+    if (!shared_.queue.has_room()) return false;
+    if (shared_.fits(shared_.account.used_at_most(released_), bytes)) [[likely]] return true;
+    // Looks at what was given back, which is on the reader's line, only when that may matter.
+    released_ = shared_.account.released();
+    return shared_.fits(shared_.account.used_at_most(released_), bytes);
   }
 
   // Any thread: figures that may lag.
@@ -159,6 +163,7 @@ class WriterSide {
   }
 
   Shared& shared_;
+  std::uint64_t released_ = 0;  // Account::released() when the writer looked last
   alignas(kInterferenceBytes) Counter bytes_in_{0};
   Counter slices_in_{0};
   Counter bound_hits_{0};
