@@ -22,7 +22,7 @@ TITLES = {
     "inline-decode": "inline, no query",
     "threaded-decode": "threaded, no query",
     "automatic-decode": "automatic, no query",
-    "mutex": "mutex port of Spark's class",
+    "mutex": "mutex port of Spark's",
 }
 FOREBAY = ("inline", "threaded", "automatic", "inline-decode", "threaded-decode",
            "automatic-decode")
@@ -100,8 +100,8 @@ def table(rounds, lineitem, settings, overlaps):
     result = rich.table.Table(
         title=f"TPC-H query 6, scale factor {lineitem.scale:g}{pace}{work}:"
               f" medians of {len(rounds)} rounds",
-        box=rich.box.SIMPLE_HEAD)
-    titles = ["rows", "revenue", "time, s", "GB/s", "CPU, s/GB", "overlap\nefficiency",
+        box=rich.box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
+    titles = ["rows,\nrevenue", "time, s", "GB/s", "CPU, s/GB", "overlap\nefficiency",
               "x of mutex", "payload\ncopied, MB", "waits/sleeps\nof reader,\nof writer",
               "peak MiB\n(above\nlibraries)"]
     if settings.pace:
@@ -117,9 +117,9 @@ def table(rounds, lineitem, settings, overlaps):
             cells.append(lateness(rounds, mode))
         result.add_row(*cells)
     if lineitem.scale == 1:
-        result.add_row("[dim]published answer[/dim]", "", f"[dim]{PUBLISHED_SF1}[/dim]")
+        result.add_row("[dim]published answer[/dim]", f"[dim]{PUBLISHED_SF1}[/dim]")
     else:
-        result.add_row("[dim]pyarrow's answer[/dim]", "", f"[dim]{lineitem.revenue}[/dim]")
+        result.add_row("[dim]pyarrow's answer[/dim]", f"[dim]{lineitem.revenue}[/dim]")
     return result
 
 
@@ -132,8 +132,7 @@ def row(rounds, mode, overlaps):
     ratio = ratios(rounds, "mutex", mode, seconds) if answered else []
     return [
         TITLES[mode],
-        f"{runs[0]['rows']:,}" if "rows" in runs[0] else "-",
-        runs[0]["revenue"] if answered else "-",
+        f"{runs[0]['rows']:,}\n{runs[0]['revenue']}" if answered else "-",
         spread([run["seconds"] for run in runs], 3),
         spread([run["bytes"] / run["seconds"] / 1e9 for run in runs], 2),
         spread([cpu_s(run) / (run["bytes"] / 1e9) for run in runs], 3),

@@ -24,7 +24,7 @@ import traces
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_MODES = ("receive", "decode", "sequential", "inline", "threaded", "automatic", "mutex")
 OVERLAPS = ("sequential", "inline", "threaded", "automatic", "mutex")
-WIDTH_MIN = 150
+WIDTH_MIN = 160
 
 
 def arguments():
