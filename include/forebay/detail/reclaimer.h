@@ -20,8 +20,8 @@ void drop_hold(BasicBlock<P>* block, std::uint64_t kind, bool by_reader) noexcep
   // All that is needed of the block after the subtraction, when it may be gone.
   StreamShared<P>* const home = block->home;
   CreditSource* const pool = block->pool;
+  // Whoever drops the last bounded hold finds the whole block charged: see Reclaimer::retire().
   const std::size_t capacity = block->capacity_bytes;
-  const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: ordered by (R1).
   // (R1) acq_rel subtraction, synchronizes-with itself and the load (R2): the uses of all holders
   // come before the end of the block.
   const std::uint64_t left = block->holders.fetch_sub(kind, acq_rel) - kind;
@@ -31,12 +31,12 @@ void drop_hold(BasicBlock<P>* block, std::uint64_t kind, bool by_reader) noexcep
   if (leaves_bound) {
     if (left != 0) {
       // Detached shares are left: the block goes on outside the bound and the pool's budget.
-      home->account.add_detached(static_cast<std::int64_t>(charge));
+      home->account.add_detached(static_cast<std::int64_t>(capacity));
       if (pool != nullptr) pool->give_back_credit(capacity);
     }
-    home->give_back(charge, by_reader);
+    home->give_back(capacity, by_reader);
   } else if (left == 0) {
-    home->account.add_detached(-static_cast<std::int64_t>(charge));
+    home->account.add_detached(-static_cast<std::int64_t>(capacity));
   }
 }
 
@@ -51,12 +51,29 @@ class Reclaimer {
 
   [[nodiscard]] BasicGuard<P> pin() { return domain_.pin(); }
 
-  /// The stream's hold on the block ends as soon as no guard pinned before this call lives.
-  void retire(Record* block) noexcept {
+  /// The reader is done with the block: it counts as retained until it is given back.
+  void count_retired(const Record* block) noexcept {
     // Relaxed: the reader alone changes the charge.
     shared_.account.retire(block->charge_bytes.load(relaxed));
-    if (!domain_.held_back()) [[likely]] {
-      let_go(block);
+  }
+
+  /// The stream's hold on the block, which was counted as retired, ends as soon as no guard pinned
+  /// before this call lives.
+  void retire(Record* block) noexcept {
+    const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as above.
+    if (sole_holder(block)) [[likely]] {
+      block->destroy(block, true);
+      if (charge != 0) shared_.give_back(charge, true);
+      return;
+    }
+    // Somebody else holds it from now on, so that it counts, whatever it counted before.
+    if (charge == 0) {
+      block->charge_bytes.store(block->capacity_bytes, relaxed);  // Relaxed: as above.
+      shared_.account.charge_gathered(block->capacity_bytes);
+      shared_.account.retire(block->capacity_bytes);
+    }
+    if (!domain_.held_back()) {
+      drop_hold(block, Record::kBounded, true);
       return;
     }
     block->reclaim = [](Retirable* retired) noexcept {
@@ -65,14 +82,14 @@ class Reclaimer {
     domain_.retire(block);
   }
 
-  /// Gives the charge of a block back before the block is retired: its bytes are consumed, but a
-  /// view of them is still good, and the writer must not starve for it.
+  /// Counts a block as retired whose bytes are consumed while a view of them is still good. Its
+  /// charge goes back at once, so that the writer does not starve for the sake of that view; but
+  /// not when guards or shares hold the block as well.
   void uncharge(Record* block) noexcept {
-    const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as in retire().
-    // A shared block keeps its charge: the shares count.
-    if (charge == 0 || block->holders.load(relaxed) != Record::kBounded) return;
+    count_retired(block);
+    if (!sole_holder(block)) return;
+    const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as above.
     block->charge_bytes.store(0, relaxed);
-    shared_.account.retire(charge);
     shared_.give_back(charge, true);
   }
 
@@ -86,17 +103,6 @@ class Reclaimer {
   void close(Retirable* last) noexcept { domain_.retire_last(last); }
 
  private:
-  void let_go(Record* block) noexcept {
-    // (R2) acquire load, synchronizes-with the subtraction (R1): as in sole_holder().
-    if (block->holders.load(acquire) != Record::kBounded) {
-      drop_hold(block, Record::kBounded, true);
-      return;
-    }
-    const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as in retire().
-    block->destroy(block, true);
-    shared_.give_back(charge, true);
-  }
-
   StreamShared<P>& shared_;
   BasicEpochDomain<P> domain_;
 };

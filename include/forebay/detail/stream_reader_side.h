@@ -164,7 +164,7 @@ class ReaderSide {
     if (shared_.ended()) {
       // The last block, if its writer ended the stream without sealing it.
       Block* const block = std::exchange(shared_.unsealed_at_end, nullptr);
-      if (block != nullptr) reclaimer_.retire(static_cast<Record*>(block));
+      if (block != nullptr) retire(static_cast<Record*>(block));
     }
     reclaimer_.close(last);
   }
@@ -293,6 +293,7 @@ class ReaderSide {
 
   void give_back_lingering() noexcept {
     for (; lingering_slots_ != 0; --lingering_slots_) pop_slot();
+    // These were counted when their slots were given back.
     while (lingering_blocks_ != nullptr) reclaimer_.retire(take_first(lingering_blocks_));
     while (lingering_gathers_ != nullptr) give_back_gathered(take_first(lingering_gathers_));
   }
@@ -307,7 +308,12 @@ class ReaderSide {
   void pop_slot() noexcept {
     const Slice slice = *shared_.queue.front();
     shared_.queue.pop();
-    if (slice.sealed()) reclaimer_.retire(static_cast<Record*>(slice.block));
+    if (slice.sealed()) retire(static_cast<Record*>(slice.block));
+  }
+
+  void retire(Record* block) noexcept {
+    reclaimer_.count_retired(block);
+    reclaimer_.retire(block);
   }
 
   // For calls that consume nothing and yet must let the writer go on: the slots and the charge go
@@ -387,8 +393,6 @@ class ReaderSide {
       gathers_.recycle(block);
       return;
     }
-    block->charge_bytes.store(block->capacity_bytes, relaxed);  // Relaxed: published by (R1), (E3).
-    shared_.account.charge_gathered(block->capacity_bytes);
     reclaimer_.retire(block);
   }
 
@@ -440,7 +444,7 @@ class ReaderSide {
     return lingering_slots_ + run_slots_ + ahead_slots_ >= shared_.queue.capacity();
   }
   [[nodiscard]] bool room_for_writer() const noexcept {
-    // Relaxed: published by (S4).
+    // Relaxed: published by (S6).
     return shared_.fits(shared_.account.used(), shared_.starved_bytes.load(relaxed));
   }
   [[nodiscard]] bool retention_blocks_writer() const noexcept {
@@ -448,7 +452,7 @@ class ReaderSide {
            shared_.account.retained() != 0;
   }
   [[nodiscard]] std::uint32_t starved_seen() const noexcept {
-    // (S5) acquire load, synchronizes-with the release store (S4): sees the bytes wanted.
+    // (S7) acquire load, synchronizes-with the release store (S6): sees the bytes wanted.
     return shared_.starved.load(acquire);
   }
 

@@ -138,11 +138,11 @@ class WriterSide {
 
   void declare_starved(std::size_t bytes) noexcept {
     wanted_bytes_ = bytes;
-    shared_.starved_bytes.store(bytes, relaxed);  // Relaxed: published by (S4).
+    shared_.starved_bytes.store(bytes, relaxed);  // Relaxed: published by (S6).
     // Relaxed: the writer's own.
     const std::uint32_t times = (shared_.starved.load(relaxed) | Shared::kWantMask) + 1;
     const std::uint32_t want = shared_.queue.has_room() ? Shared::kWantsBytes : Shared::kWantsItems;
-    // (S4) release store, synchronizes-with the acquire load (S5): publishes the bytes wanted.
+    // (S6) release store, synchronizes-with the acquire load (S7): publishes the bytes wanted.
     shared_.starved.store(times | want, release);
     shared_.reader_event.notify();
   }

@@ -12,11 +12,7 @@ namespace {
 
 using test::chunk;
 using test::text;
-
-PushStatus try_add(StreamWriter& writer, std::string_view bytes) {
-  Chunk one = chunk(bytes);
-  return writer.try_add_next_chunk(one);
-}
+using test::try_add;
 
 TEST(StreamBound, BytesAreAdmittedUpToTheBound) {
   auto [writer, reader] = make_stream(test::single_threaded(10));

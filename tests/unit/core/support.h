@@ -21,6 +21,11 @@ inline std::span<const std::byte> bytes_of(std::string_view text) {
 
 inline Chunk chunk(std::string_view text) { return Chunk::copy_of(bytes_of(text)); }
 
+inline PushStatus try_add(StreamWriter& writer, std::string_view text) {
+  Chunk one = chunk(text);
+  return writer.try_add_next_chunk(one);
+}
+
 inline std::string text(std::string_view bytes) { return std::string(bytes); }
 
 /// Bytes that tell where in the stream they stand.
