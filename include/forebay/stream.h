@@ -237,7 +237,8 @@ class StreamReader {
   [[nodiscard]] bool ready(std::size_t n) const noexcept {
     const auto end = reinterpret_cast<std::intptr_t>(core_->fast_end.load(detail::relaxed));
     const auto current = reinterpret_cast<std::intptr_t>(core_->reader.cursor.current);
-    return n <= PTRDIFF_MAX && static_cast<std::intptr_t>(n) <= end - current;
+    // Not for n == 0, which a cancelled stream must refuse too.
+    return n - 1 < PTRDIFF_MAX && static_cast<std::intptr_t>(n) <= end - current;
   }
   template <class T, std::endian Order>
   T read_integer() {
