@@ -374,6 +374,8 @@ class ReaderSide {
         ++lingering_slots_;
       }
     }
+    // Nothing but seals may be left: their blocks are done with as well.
+    if (ahead_bytes_ == 0) lingering_slots_ += std::exchange(ahead_slots_, 0);
     if (consuming) give_back_lingering();
   }
 

@@ -436,5 +436,21 @@ TEST(StreamRead, SealWithoutBytesEndsTheBlock) {
   EXPECT_EQ(reader.stats().bytes_buffered, 0u);
 }
 
+TEST(StreamRead, SealBehindGatheredBytesEndsTheBlock) {
+  StreamOptions options;
+  options.max_bytes = 16;
+  auto [writer, reader] = make_stream(options);
+  SlicedBlock block(writer);
+  block.publish(0, 4, false);
+  Chunk more = chunk("more");
+  EXPECT_EQ(writer.try_add_next_chunk(more), PushStatus::would_block);
+  EXPECT_EQ(reader.try_read(8).status, ReadStatus::would_block);  // Gathers the four bytes.
+  block.publish(4, 0, true);
+
+  EXPECT_EQ(reader.try_read(8).status, ReadStatus::would_block);
+  EXPECT_EQ(writer.try_add_next_chunk(more), PushStatus::ok);
+  EXPECT_EQ(reader.read(8).size(), 8u);
+}
+
 }  // namespace
 }  // namespace forebay
