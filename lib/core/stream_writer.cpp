@@ -4,11 +4,29 @@
 namespace forebay {
 
 namespace {
+
 constexpr const char* kOneWriter = "two threads used one StreamWriter at once";
+
+// The error, or the lack of memory for its text.
+template <class Make>
+std::exception_ptr error_from(Make&& make) noexcept {
+  try {
+    return std::make_exception_ptr(make());
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+std::exception_ptr abandoned() noexcept {
+  return error_from([] { return Abandoned(); });
+}
+
 }  // namespace
 
 StreamWriter::~StreamWriter() {
-  if (core_ != nullptr) core_->close_writer(std::make_exception_ptr(Abandoned()));
+  if (core_ == nullptr) return;
+  const bool ended = core_->writer.state() == PushStatus::finished;
+  core_->close_writer(ended ? nullptr : abandoned());
 }
 
 PushStatus StreamWriter::add(Chunk& chunk, const detail::Wait& wait) {
@@ -47,12 +65,12 @@ PushStatus StreamWriter::add_next_chunk_until(Chunk& chunk, Deadline deadline,
 void StreamWriter::finish() noexcept { core_->writer.end(nullptr); }
 
 void StreamWriter::fail(std::exception_ptr error) noexcept {
-  core_->writer.end(error != nullptr ? std::move(error) : std::make_exception_ptr(Abandoned()));
+  core_->writer.end(error != nullptr ? std::move(error) : abandoned());
 }
 
 void StreamWriter::fail(std::error_code error) noexcept {
   if (!error) error = std::make_error_code(std::errc::io_error);
-  core_->writer.end(std::make_exception_ptr(std::system_error(error)));
+  core_->writer.end(error_from([error] { return std::system_error(error); }));
 }
 
 void StreamWriter::cancel() noexcept { core_->cancel(); }
