@@ -42,13 +42,12 @@ class GatherMemory {
 
   /// Takes a block back that nobody else holds.
   void recycle(Record* block) noexcept {
-    if (spare_ != nullptr && spare_->capacity_bytes >= block->capacity_bytes)
+    // Of two blocks that may be kept, the larger one is.
+    if (block->capacity_bytes <= kKeepBytesMax &&
+        (spare_ == nullptr || spare_->capacity_bytes < block->capacity_bytes)) {
       std::swap(spare_, block);
-    if (spare_ == nullptr && block->capacity_bytes <= kKeepBytesMax) {
-      spare_ = block;
-      return;
     }
-    destroy(block, true);
+    if (block != nullptr) destroy(block, true);
   }
 
  private:

@@ -172,6 +172,27 @@ TEST(StreamAllocation, WholeLifeUnderGuardsAndShares) {
   });
 }
 
+TEST(StreamAllocation, GatheringInCyclesNeedsNoMemoryAfterTheFirst) {
+  auto [writer, reader] = make_stream();
+  const std::string bytes = test::pattern(1000);
+  std::uint64_t before = 0;
+  std::uint64_t added = 0;
+
+  for (int round = 0; round < 20; ++round) {
+    if (round == 3) before = test::allocations(), added = 0;
+    for (int i = 0; i < 2; ++i, ++added) writer.add_next_chunk(chunk(bytes));
+    EXPECT_EQ(reader.skip(900), 900u);
+    EXPECT_EQ(reader.read(150).size(), 150u);  // Little memory would do.
+    EXPECT_EQ(reader.skip(50), 50u);
+    EXPECT_EQ(reader.skip(400), 400u);
+    writer.add_next_chunk(chunk(bytes)), ++added;
+    EXPECT_EQ(reader.read(1400).size(), 1400u);
+    EXPECT_EQ(reader.skip(100), 100u);
+  }
+
+  EXPECT_EQ(test::allocations() - before, added);
+}
+
 TEST(StreamAllocation, ReadingViewsAllocatesNothing) {
   auto [writer, reader] = make_stream();
   for (int i = 0; i < 100; ++i) writer.add_next_chunk(chunk(test::pattern(100)));
