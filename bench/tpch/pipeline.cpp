@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tpch/pipeline.h"
 
+#include <tbb/global_control.h>
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
 
@@ -58,6 +59,9 @@ Answer run_query(Feed& feed, const PipelineOptions& options) {
         ++answer.batches;
       });
 
+  // As many threads as were asked for, also where there are fewer cores.
+  const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
+                                    static_cast<std::size_t>(options.workers));
   tbb::task_arena arena(options.workers, 1);
   arena.execute([&] {
     tbb::parallel_pipeline(kBatchesPerWorker * static_cast<std::size_t>(options.workers),

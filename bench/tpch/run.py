@@ -99,7 +99,8 @@ def run_checks(runner, settings, count, all_rounds):
 
     def run_decode(work):
         heavy = dataclasses.replace(light, work=work)
-        return runner.one(heavy, "decode", f"calibrating, work {work}:")["seconds"]
+        figures = runner.one(heavy, "decode", f"calibrating, work {work}:")
+        return report.cpu_s(figures) / figures["workers"]
 
     work = checks.calibrated_work(run_decode, runner.lineitem, checks.PACE_GB_PER_S)
     heavy = dataclasses.replace(light, work=work, pace=checks.PACE_GB_PER_S)
