@@ -5,14 +5,22 @@ here=$(dirname "$0")
 output=$1
 shift
 mkdir -p "$output"
-# Word splitting of the flags is wanted.
-${CXX:-c++} -std=c++20 -o "$output/use_stream" "$here/../use_stream.cpp" \
-  $(pkg-config --cflags --libs "$@" forebay-core)
+
+# program <name> <package> [pkg-config options...]; the flags are meant to be split into words.
+program() {
+  name=$1
+  package=$2
+  shift 2
+  ${CXX:-c++} -std=c++20 $(pkg-config --cflags "$@" "$package") \
+    -c "$here/../$name.cpp" -o "$output/$name.o"
+  ${CXX:-c++} "$output/$name.o" -o "$output/$name" $(pkg-config --libs "$@" "$package") \
+    ${Arrow_ROOT:+-Wl,-rpath,"$Arrow_ROOT"}
+}
+
+program use_stream forebay-core "$@"
 if pkg-config --exists forebay-socket; then
-  pkg-config --libs "$@" forebay-socket | grep -q -- -lforebay_core
+  program use_stream forebay-socket "$@"
 fi
 if [ -n "${Arrow_ROOT:-}" ] && pkg-config --exists forebay-arrow; then
-  ${CXX:-c++} -std=c++20 -o "$output/use_arrow" "$here/../use_arrow.cpp" \
-    $(pkg-config --define-variable=arrow_root="$Arrow_ROOT" --cflags --libs "$@" forebay-arrow) \
-    -Wl,-rpath,"$Arrow_ROOT"
+  program use_arrow forebay-arrow --define-variable=arrow_root="$Arrow_ROOT" "$@"
 fi
