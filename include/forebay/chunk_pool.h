@@ -107,12 +107,15 @@ class PoolLease {
   PoolLease& operator=(const PoolLease&) = delete;
   ~PoolLease();
 
+  /// Makes acquire() wait no more, now and in future. Thread role: any.
+  void interrupt() noexcept;
+
   /// What a block for `bytes` will count.
   [[nodiscard]] static std::size_t charge_for(std::size_t bytes) noexcept;
 
   /// A block of at least `bytes`, all of it reserved before this returns and nothing held while it
-  /// waits; nothing at the deadline or on a stop request. Throws LimitExceeded beyond
-  /// large_block_bytes, std::bad_alloc.
+  /// waits; nothing at the deadline, on a stop request or after interrupt(). Throws LimitExceeded
+  /// beyond large_block_bytes, std::bad_alloc.
   [[nodiscard]] std::optional<PoolBlock> acquire(std::size_t bytes, bool may_wait,
                                                  Deadline deadline = Deadline::never(),
                                                  std::stop_token stop = {});

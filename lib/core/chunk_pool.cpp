@@ -2,6 +2,7 @@
 #include "forebay/chunk_pool.h"
 
 #include <concurrentqueue/concurrentqueue.h>
+#include <sched.h>
 
 #include <array>
 #include <bit>
@@ -60,18 +61,25 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
       : options(limits), gate(static_cast<std::int64_t>(limits.budget_bytes)) {}
   ~PoolCore() { trim(SIZE_MAX); }
 
+  /// The block goes on outside the pool: its memory is not the pool's any more.
   void give_back_credit(std::size_t bytes) noexcept override {
+    forget(bytes);
     gate.give(static_cast<std::int64_t>(bytes));
+  }
+  void forget(std::size_t bytes) noexcept {
+    allocated.fetch_sub(bytes, relaxed);  // Relaxed: a number.
   }
 
   /// A block of the class, for credit that was taken.
   PoolRecord* supply(std::size_t capacity) {
     PoolRecord* block = nullptr;
     if (free_[class_index(capacity)].try_dequeue(block)) return block;
-    // Blocks that are kept warm in other sizes count against the budget too.
-    if (allocated.load(relaxed) + capacity > options.budget_bytes) trim(capacity);
-    void* const memory = ::operator new(kHeaderBytes + capacity, kAlignment);
-    allocated.fetch_add(capacity, relaxed);  // Relaxed: a number.
+    take_memory(capacity);
+    void* const memory = ::operator new(kHeaderBytes + capacity, kAlignment, std::nothrow);
+    if (memory == nullptr) {
+      forget(capacity);
+      throw std::bad_alloc();
+    }
     return ::new (memory) PoolRecord(static_cast<std::byte*>(memory) + kHeaderBytes, capacity);
   }
 
@@ -86,7 +94,10 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
   }
 
   void discard(PoolRecord* block) noexcept {
-    allocated.fetch_sub(block->capacity_bytes, relaxed);  // Relaxed: a number.
+    forget(block->capacity_bytes);
+    destroy(block);
+  }
+  static void destroy(PoolRecord* block) noexcept {
     block->~PoolRecord();
     ::operator delete(static_cast<void*>(block), kAlignment);
   }
@@ -105,6 +116,9 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
   Policy::atomic<std::size_t> allocated{0};
 
  private:
+  // Counts memory that is about to be taken from the system. Blocks that are kept warm in other
+  // sizes count against the budget too, and make place.
+  void take_memory(std::size_t bytes) noexcept;
   // Gives free blocks back to the system until `bytes` more fit the budget, or none is left.
   void trim(std::size_t bytes) noexcept;
 
@@ -114,7 +128,7 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
   std::vector<LeaseCore*> leases_;
 };
 
-class LeaseCore : public std::enable_shared_from_this<LeaseCore> {
+class LeaseCore final : public CreditSource {
  public:
   LeaseCore(std::shared_ptr<PoolCore> pool_core, std::int64_t reserve_bytes)
       : pool(std::move(pool_core)), reserve_max(reserve_bytes) {
@@ -122,9 +136,31 @@ class LeaseCore : public std::enable_shared_from_this<LeaseCore> {
   }
   ~LeaseCore() {
     pool->detach(this);
-    while (PoolRecord* block = take_warm(0)) pool->store(block);
-    // Relaxed: nobody else is left.
-    pool->gate.give(reserve.load(relaxed));
+    store_warm();
+  }
+
+  /// The receiver is gone. Blocks that are still held do not keep the reserve from the others.
+  void close() noexcept {
+    const std::int64_t held = reserve.exchange(kClosed, relaxed);  // Relaxed: a number.
+    store_warm();
+    pool->gate.give(held);
+  }
+
+  void give_back_credit(std::size_t bytes) noexcept override {
+    pool->forget(bytes);
+    give(static_cast<std::int64_t>(bytes));
+  }
+
+  /// Any thread: ends waits for credit, now and in future.
+  void interrupt() noexcept {
+    // (K1) release store, synchronizes-with the acquire load (K2): who gives up sees why.
+    interrupted.store(1, release);
+    event.notify();
+  }
+
+  [[nodiscard]] bool is_interrupted() const noexcept {
+    // (K2) acquire load, synchronizes-with the release store (K1).
+    return interrupted.load(acquire) != 0;
   }
 
   PoolRecord* take_warm(std::size_t capacity) noexcept {
@@ -144,18 +180,43 @@ class LeaseCore : public std::enable_shared_from_this<LeaseCore> {
     std::int64_t held = reserve.load(relaxed);  // Relaxed, all: a number.
     std::int64_t mine = 0;
     do {
-      mine = std::min(amount, reserve_max - held);
+      mine = held == kClosed ? 0 : std::min(amount, reserve_max - held);
     } while (mine > 0 && !reserve.compare_exchange_weak(held, held + mine, relaxed, relaxed));
     if (mine > 0) event.notify();
-    if (amount > mine) pool->gate.give(amount - std::max<std::int64_t>(mine, 0));
+    if (amount > mine) pool->gate.give(amount - mine);
   }
 
   const std::shared_ptr<PoolCore> pool;
   const std::int64_t reserve_max;
   Policy::atomic<std::int64_t> reserve{0};
+  Policy::atomic<std::uint32_t> interrupted{0};
   EventCount event{0};  // waiter: the receiver that this lease belongs to
   WarmCache<PoolRecord, Policy> warm;
+
+ private:
+  static constexpr std::int64_t kClosed = -1;
+
+  void store_warm() noexcept {
+    while (PoolRecord* block = take_warm(0)) pool->store(block);
+  }
 };
+
+void PoolCore::take_memory(std::size_t bytes) noexcept {
+  // The credit for `bytes` was taken, so what is too much is free. For a moment a free block may be
+  // on its way from one list to another, and not be found.
+  constexpr int kTriesMax = 1000;
+  std::size_t held = allocated.load(relaxed);  // Relaxed, all: a number.
+  for (int tries = 0; tries < kTriesMax;) {
+    if (held + bytes > options.budget_bytes) {
+      if (tries++ != 0) ::sched_yield();
+      trim(bytes);
+      held = allocated.load(relaxed);
+    } else if (allocated.compare_exchange_weak(held, held + bytes, relaxed, relaxed)) {
+      return;
+    }
+  }
+  allocated.fetch_add(bytes, relaxed);
+}
 
 void PoolCore::trim(std::size_t bytes) noexcept {
   const auto fits = [&] {
@@ -186,7 +247,7 @@ void PoolRecord::give_back(Block* block, bool owned_credit) noexcept {
   record->charge_bytes.store(0, relaxed);
   if (!owned_credit) {
     // The budget has long counted these bytes as free: the memory is not the pool's any more.
-    pool->discard(record);
+    PoolCore::destroy(record);
     return;
   }
   if (lease != nullptr) record = lease->warm.put(record);
@@ -202,7 +263,7 @@ namespace {
 
 PoolRecord* dress(PoolRecord* block, const std::shared_ptr<PoolCore>& pool,
                   std::shared_ptr<LeaseCore> lease) noexcept {
-  block->pool = pool.get();
+  block->pool = lease != nullptr ? static_cast<CreditSource*>(lease.get()) : pool.get();
   block->owner = pool;
   block->lease = std::move(lease);
   return block;
@@ -220,6 +281,8 @@ Chunk PoolBlock::to_chunk(std::size_t size) && {
 
 ChunkPool::ChunkPool(const PoolOptions& options) {
   if (options.block_bytes == 0 || options.large_block_bytes < options.block_bytes ||
+      options.budget_bytes > std::size_t{INT64_MAX} ||
+      options.large_block_bytes > options.budget_bytes ||
       detail::class_bytes(options.large_block_bytes) > options.budget_bytes) {
     throw std::invalid_argument(
         "ChunkPool: needs 0 < block_bytes <= large_block_bytes, and one large block in the budget");
@@ -249,7 +312,7 @@ PoolBlock ChunkPool::supply(std::size_t capacity) {
   try {
     return PoolBlock(detail::dress(core_->supply(capacity), core_, nullptr));
   } catch (...) {
-    core_->give_back_credit(capacity);
+    core_->gate.give(static_cast<std::int64_t>(capacity));
     throw;
   }
 }
@@ -275,7 +338,9 @@ PoolLease::PoolLease(const ChunkPool& pool, std::size_t reserve_bytes)
   core_->reserve.store(core_->reserve_max, detail::relaxed);  // Relaxed: nobody else has it yet.
 }
 
-PoolLease::~PoolLease() = default;
+PoolLease::~PoolLease() { core_->close(); }
+
+void PoolLease::interrupt() noexcept { core_->interrupt(); }
 
 std::size_t PoolLease::charge_for(std::size_t bytes) noexcept { return detail::class_bytes(bytes); }
 
@@ -291,10 +356,12 @@ std::optional<PoolBlock> PoolLease::acquire(std::size_t bytes, bool may_wait, De
     if (core_->take_reserve(credit)) break;
     const auto taken = pool->gate.take(
         credit, {.allowed = may_wait, .deadline = deadline, .stop = stop}, core_->event, [&] {
-          return core_->reserve.load(detail::relaxed) >= credit;  // Relaxed: taken by CAS after.
+          // Relaxed: the reserve is taken by CAS after.
+          return core_->reserve.load(detail::relaxed) >= credit || core_->is_interrupted();
         });
     if (taken.granted) break;
     if (taken.status != WaitStatus::ready) return std::nullopt;
+    if (core_->is_interrupted()) return std::nullopt;
   }
   try {
     detail::PoolRecord* block = core_->take_warm(capacity);
