@@ -22,20 +22,32 @@ void drop_hold(BasicBlock<P>* block, std::uint64_t kind, bool by_reader) noexcep
   CreditSource* const pool = block->pool;
   // Whoever drops the last bounded hold finds the whole block charged: see Reclaimer::retire().
   const std::size_t capacity = block->capacity_bytes;
-  // (R1) acq_rel subtraction, synchronizes-with itself and the load (R2): the uses of all holders
-  // come before the end of the block.
-  const std::uint64_t left = block->holders.fetch_sub(kind, acq_rel) - kind;
-  const bool leaves_bound = kind == Record::kBounded && (left & Record::kBoundedMask) == 0;
-  if (left == 0) block->destroy(block, leaves_bound);
+  std::uint64_t holders = block->holders.load(relaxed);  // Relaxed: taken by the exchange (R1).
+  std::uint64_t left;
+  bool detaches;
+  do {
+    left = holders - kind;
+    detaches = kind == Record::kBounded && left != 0 && (left & Record::kBoundedMask) == 0;
+    // Who leaves the block to detached shares holds it as one of them until that is counted: the
+    // last of them may take the pool along.
+    if (detaches) left += Record::kDetached;
+    // (R1) acq_rel exchange, synchronizes-with itself and the load (R2): the uses of all holders
+    // come before the end of the block.
+  } while (!block->holders.compare_exchange_weak(holders, left, acq_rel, relaxed));
+  if (detaches) {
+    // The block goes on outside the bound and the pool's budget.
+    if (home != nullptr) home->account.add_detached(static_cast<std::int64_t>(capacity));
+    if (pool != nullptr) pool->give_back_credit(capacity);
+    if (home != nullptr) home->give_back(capacity, by_reader);
+    drop_hold(block, Record::kDetached, by_reader);
+    return;
+  }
+  if (left != 0) return;
+  block->destroy(block, kind == Record::kBounded);
   if (home == nullptr) return;  // Memory of its own: no stream counts it.
-  if (leaves_bound) {
-    if (left != 0) {
-      // Detached shares are left: the block goes on outside the bound and the pool's budget.
-      home->account.add_detached(static_cast<std::int64_t>(capacity));
-      if (pool != nullptr) pool->give_back_credit(capacity);
-    }
+  if (kind == Record::kBounded) {
     home->give_back(capacity, by_reader);
-  } else if (left == 0) {
+  } else {
     home->account.add_detached(-static_cast<std::int64_t>(capacity));
   }
 }
@@ -95,7 +107,7 @@ class Reclaimer {
 
   /// Whether nobody but the stream holds the block and no guard lives.
   [[nodiscard]] bool sole_holder(const Record* block) const noexcept {
-    // (R2) acquire load, synchronizes-with the subtraction (R1): the uses of those who held a share
+    // (R2) acquire load, synchronizes-with the exchange (R1): the uses of those who held a share
     // come before the end of the block.
     return !domain_.held_back() && block->holders.load(acquire) == Record::kBounded;
   }
