@@ -66,6 +66,7 @@ ReceiveEngine::~ReceiveEngine() {
 
 void ReceiveEngine::interrupt() noexcept {
   interrupt_.raise();
+  lease_.interrupt();
   // Ends a receive that waits in the kernel, which polls nothing.
   if (is_socket_) ::shutdown(descriptor_.get(), SHUT_RD);
 }
@@ -146,10 +147,17 @@ ReceiveEngine::Step ReceiveEngine::obtain(Filling& into, std::size_t bytes, cons
       return room;
     }
   }
-  const bool may_wait = wait_for_room && wait.allowed && &into == &bulk_;
-  std::optional<PoolBlock> block = lease_.acquire(bytes, may_wait, wait.deadline, wait.stop);
+  std::optional<PoolBlock> block = lease_.acquire(bytes, false);
   if (!block) {
-    if (!may_wait) return Step::would_block;
+    if (&into == &body_) return Step::would_block;
+    core_.writer.declare_pool_starved();
+    const bool may_wait = wait_for_room && wait.allowed;
+    block = lease_.acquire(bytes, may_wait, wait.deadline, wait.stop);
+    if (block) core_.writer.fed();
+    if (!block && !may_wait) return Step::would_block;
+  }
+  if (!block) {
+    if (core_.is_cancelled()) return Step::ended;
     return wait.stop.stop_requested() ? Step::stopped : Step::timed_out;
   }
   into = {.block = std::move(*block).release()};
@@ -230,14 +238,14 @@ void ReceiveEngine::received_straight(std::size_t size) {
 void ReceiveEngine::received_bulk(std::size_t size) {
   using Part = ArrowFrameScanner::Part;
   const bool was_exact = exact();
+  std::span<const std::byte> bytes(bulk_.free(), size);
+  bulk_.filled += size;  // Before the scanner, which may throw: what was received is delivered.
   if (framed_) {
-    std::span<const std::byte> bytes(bulk_.free(), size);
     while (!bytes.empty()) {
       bytes = bytes.subspan(scanner_.consume(bytes));
       if (scanner_.part() == Part::prefix) refused_straight_ = false;
     }
   }
-  bulk_.filled += size;
   // A part of a message's head is of no use to anybody.
   const bool in_head = was_exact && scanner_.part() == Part::metadata;
   const bool full = bulk_.room() < kRoomBytesMin;

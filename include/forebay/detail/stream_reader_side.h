@@ -421,7 +421,9 @@ class ReaderSide {
       if (run_slots_ + ahead_slots_ != 0 && all != 0) {
         // The writer waits for what the reader waits to have more of.
         const bool too_many = std::max(n, all) > shared_.options.gather_bytes_max;
-        if (!may_gather || too_many) return ReadStatus::limit_exceeded;
+        // A pool that others use up is no limit of this call: then copying keeps the stream going.
+        const bool by_pool = (starved & Shared::kWantMask) == Shared::kWantsPool;
+        if (too_many || !(may_gather || by_pool)) return ReadStatus::limit_exceeded;
         feed_writer(all, consuming);
         return ReadStatus::ok;
       }
@@ -442,6 +444,7 @@ class ReaderSide {
   [[nodiscard]] bool writer_blocked(std::uint32_t starved) const noexcept {
     const std::uint32_t want = starved & Shared::kWantMask;
     if (want == Shared::kFed) return false;
+    if (want == Shared::kWantsPool) return true;
     if (want == Shared::kWantsBytes) return !room_for_writer();
     return lingering_slots_ + run_slots_ + ahead_slots_ >= shared_.queue.capacity();
   }

@@ -90,6 +90,11 @@ class WriterSide {
     shared_.reader_event.notify();
   }
 
+  /// There is room within the bound, but the pool has no block to fill it: the reader may hold those
+  /// that this stream is entitled to. Counts until room is found again, or fed() is called.
+  void declare_pool_starved() noexcept { declare(Shared::kWantsPool); }
+  void fed() noexcept { declare_fed(); }
+
   /// Takes the charge of a block back of which nothing was published, and destroys the block.
   void abandon(Record* block) noexcept {
     shared_.account.uncharge(block->capacity_bytes);
@@ -139,9 +144,12 @@ class WriterSide {
   void declare_starved(std::size_t bytes) noexcept {
     wanted_bytes_ = bytes;
     shared_.starved_bytes.store(bytes, relaxed);  // Relaxed: published by (S6).
+    declare(shared_.queue.has_room() ? Shared::kWantsBytes : Shared::kWantsItems);
+  }
+
+  void declare(std::uint32_t want) noexcept {
     // Relaxed: the writer's own.
     const std::uint32_t times = (shared_.starved.load(relaxed) | Shared::kWantMask) + 1;
-    const std::uint32_t want = shared_.queue.has_room() ? Shared::kWantsBytes : Shared::kWantsItems;
     // (S6) release store, synchronizes-with the acquire load (S7): publishes the bytes wanted.
     shared_.starved.store(times | want, release);
     shared_.reader_event.notify();
