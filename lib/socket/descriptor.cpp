@@ -77,8 +77,10 @@ bool connect_to(const Descriptor& descriptor, const sockaddr_un& address, Deadli
     std::chrono::microseconds wait{0};
     if (stop.stop_possible()) wait = kLook;
     if (!deadline.is_never()) {
+      const auto now = Deadline::clock::now();
+      // Compared before it is subtracted, since a deadline may be at either end of the clock.
       const auto left = std::chrono::duration_cast<std::chrono::microseconds>(
-          deadline.when() - Deadline::clock::now());
+          deadline.when() > now ? deadline.when() - now : Deadline::clock::duration(0));
       wait =
           std::max(std::chrono::microseconds(1), wait.count() != 0 ? std::min(wait, left) : left);
     }
@@ -223,7 +225,10 @@ Listener Listener::listen_unix(std::string_view text) {
   // fchmod before bind decides the mode that the file is made with (unix(7)).
   if (::fchmod(listener.descriptor_.get(), 0600) != 0) raise_errno("fchmod");
   const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
-  if (::bind(listener.descriptor_.get(), generic, sizeof address) != 0) raise_errno("bind " + path);
+  if (::bind(listener.descriptor_.get(), generic, sizeof address) != 0) {
+    if (errno == EADDRINUSE) throw AddressInUse(path + " was taken by another server");
+    raise_errno("bind " + path);
+  }
   listener.path_ = path;
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) raise_errno("lstat " + path);

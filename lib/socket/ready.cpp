@@ -41,9 +41,10 @@ WaitStatus wait_ready(int descriptor, short events, Deadline deadline, const std
     timespec left{};
     const timespec* timeout = nullptr;
     if (!deadline.is_never()) {
-      const auto ns = std::max(std::chrono::nanoseconds(0),
-                               std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                   deadline.when() - Deadline::clock::now()));
+      const auto now = Deadline::clock::now();
+      // Compared before it is subtracted, since a deadline may be at either end of the clock.
+      const std::chrono::nanoseconds ns =
+          deadline.when() > now ? deadline.when() - now : std::chrono::nanoseconds(0);
       left.tv_sec = static_cast<time_t>(ns.count() / 1'000'000'000);
       left.tv_nsec = static_cast<long>(ns.count() % 1'000'000'000);
       timeout = &left;

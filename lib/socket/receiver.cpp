@@ -71,8 +71,8 @@ class SocketReceiver::Impl final : public ByteSource {
         reader_(std::move(stream.reader)),
         core_(StreamAccess::core(reader_)),
         engine_(std::move(descriptor), options, std::move(stream.writer)) {
-    core_.source = this;
     if (mode_ == ReceiveMode::threaded) lend();
+    core_.source = this;  // Last: from here on the destructor has to take it back.
   }
 
   // The reader's own thread receives.
