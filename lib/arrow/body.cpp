@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <string>
 #include <utility>
 
@@ -190,31 +189,6 @@ void Body::copy_out(std::int64_t position, std::int64_t size, void* out) noexcep
   ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, size));
   position_ += size;
   return buffer;
-}
-
-bool Body::owns(const std::uint8_t* address) const noexcept {
-  const auto* const byte = reinterpret_cast<const std::byte*>(address);
-  return std::any_of(runs_.begin(), runs_.end(), [byte](const Run& run) {
-    return std::less_equal<>()(run.view.begin(), byte) && std::less<>()(byte, run.view.end());
-  });
-}
-
-std::uint64_t Body::foreign_bytes(const ::arrow::ArrayData& data) const {
-  std::uint64_t bytes = 0;
-  for (const auto& buffer : data.buffers) {
-    if (buffer == nullptr || buffer->size() == 0 || owns(buffer->data())) continue;
-    bytes += static_cast<std::uint64_t>(buffer->size());
-  }
-  for (const auto& child : data.child_data) bytes += foreign_bytes(*child);
-  return bytes;
-}
-
-void Body::count_realigned(const ::arrow::RecordBatch& batch) {
-  if (aligned_ || use_.expansion_max != 0 || use_.copies) return;
-  std::uint64_t bytes = 0;
-  for (const auto& column : batch.column_data()) bytes += foreign_bytes(*column);
-  const auto gathered = static_cast<std::uint64_t>(gathered_bytes_);
-  if (bytes > gathered) stats_.bytes_realigned += bytes - gathered;
 }
 
 }  // namespace forebay::arrow

@@ -3,11 +3,9 @@
 
 // The body of a message as a file, so that Arrow asks for each of its buffers by itself.
 
-#include <arrow/array/data.h>
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/memory_pool.h>
-#include <arrow/record_batch.h>
 
 #include <cstdint>
 #include <exception>
@@ -48,12 +46,11 @@ class Body final : public ::arrow::io::RandomAccessFile {
   void clear() noexcept;
 
   [[nodiscard]] std::size_t runs() const noexcept { return runs_.size(); }
+  [[nodiscard]] std::int64_t size() const noexcept { return size_; }
   /// Whether buffers that start at a multiple of 8 bytes do so in memory too.
   [[nodiscard]] bool aligned() const noexcept { return aligned_; }
   /// Throws what went wrong inside Arrow's calls, if anything did.
   void rethrow_error() const;
-  /// Counts what Arrow copied of the batch for the sake of alignment.
-  void count_realigned(const ::arrow::RecordBatch& batch);
 
   // What Arrow calls.
   ::arrow::Result<std::shared_ptr<::arrow::Buffer>> ReadAt(std::int64_t position,
@@ -93,8 +90,6 @@ class Body final : public ::arrow::io::RandomAccessFile {
   ::arrow::Result<std::shared_ptr<::arrow::Buffer>> gather(std::int64_t position,
                                                            std::int64_t size);
   ::arrow::Status fail(std::exception_ptr error);
-  std::uint64_t foreign_bytes(const ::arrow::ArrayData& data) const;
-  [[nodiscard]] bool owns(const std::uint8_t* address) const noexcept;
 
   const StreamReader& stream_;
   const ReadOptions& options_;

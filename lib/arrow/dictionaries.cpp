@@ -11,6 +11,7 @@
 #include <numeric>
 #include <utility>
 
+#include "alignment.h"
 #include "errors.h"
 #include "forebay/error.h"
 
@@ -89,8 +90,10 @@ void Dictionaries::expect(const ::arrow::Schema& schema, const std::vector<int>&
 }
 
 void Dictionaries::read(const Metadata& metadata, const DictionaryHeader& header,
-                        ::arrow::ipc::IpcReadOptions options, Body& body) {
+                        ::arrow::ipc::IpcReadOptions options, ::arrow::ipc::Alignment alignment,
+                        Body& body) {
   options.included_fields.clear();  // A dictionary is read whole.
+  (void)with_room_for(static_cast<std::uint64_t>(body.size()), header);
   auto type = value_of(memo_.GetDictionaryType(header.id), metadata.offset);
 
   // Dictionaries inside of this one are resolved with each batch. Until then something has to be
@@ -113,24 +116,34 @@ void Dictionaries::read(const Metadata& metadata, const DictionaryHeader& header
                                               options, &body);
   body.rethrow_error();
   const auto batch = value_of(std::move(result), metadata.offset);
-  keep(header.id, header.is_delta, *batch->column_data(0), metadata.offset);
+  ::arrow::ArrayData& data = *batch->column_data(0);
+  (void)value_of(align_buffers(data, alignment, options.memory_pool), metadata.offset);
+  keep(header, data, metadata.offset);
 }
 
-void Dictionaries::keep(std::int64_t id, bool is_delta, const ArrayData& data,
+std::uint64_t Dictionaries::with_room_for(std::uint64_t size,
+                                          const DictionaryHeader& header) const {
+  const auto entry = bytes_.find(header.id);
+  const std::uint64_t present = entry == bytes_.end() ? 0 : entry->second;
+  const std::uint64_t wanted = size + kEntryBytes + (header.is_delta ? present : 0);
+  const std::uint64_t others = bytes_total_ - present;
+  if (wanted > bytes_max_ - others) {
+    throw LimitExceeded("bytes of Arrow dictionaries", bytes_max_, others + wanted);
+  }
+  return wanted;
+}
+
+void Dictionaries::keep(const DictionaryHeader& header, const ArrayData& data,
                         std::uint64_t offset) {
   const std::shared_ptr<ArrayData> copy = unresolved_copy(data);
-  const std::uint64_t size =
-      static_cast<std::uint64_t>(::arrow::util::TotalBufferSize(*copy)) + kEntryBytes;
-  std::uint64_t& bytes = bytes_[id];
-  const std::uint64_t kept = is_delta ? bytes : 0;
-  if (size + kept > bytes_max_ - (bytes_total_ - bytes)) {
-    throw LimitExceeded("bytes of Arrow dictionaries", bytes_max_,
-                        bytes_total_ - bytes + kept + size);
-  }
-  bytes_total_ += size + kept - bytes;
-  bytes = size + kept;
-  const ::arrow::Status status = is_delta ? memo_.AddDictionaryDelta(id, copy)
-                                          : memo_.AddOrReplaceDictionary(id, copy).status();
+  const auto size = static_cast<std::uint64_t>(::arrow::util::TotalBufferSize(*copy));
+  const std::uint64_t kept = with_room_for(size, header);
+  std::uint64_t& bytes = bytes_[header.id];
+  bytes_total_ += kept - bytes;
+  bytes = kept;
+  const ::arrow::Status status = header.is_delta
+                                     ? memo_.AddDictionaryDelta(header.id, copy)
+                                     : memo_.AddOrReplaceDictionary(header.id, copy).status();
   if (!status.ok()) throw_status(status, offset);
 }
 

@@ -34,14 +34,17 @@ class Dictionaries {
   /// Reads a message that was unwrapped and whose body was set.
   /// Throws as throw_status(), and LimitExceeded.
   void read(const Metadata& metadata, const DictionaryHeader& header,
-            ::arrow::ipc::IpcReadOptions options, Body& body);
+            ::arrow::ipc::IpcReadOptions options, ::arrow::ipc::Alignment alignment, Body& body);
 
   /// To be called before each batch: Arrow writes into dictionaries that hold dictionaries whenever
   /// it decodes a batch, and earlier batches may be looked at by other threads.
   void refresh(std::uint64_t offset);
 
  private:
-  void keep(std::int64_t id, bool is_delta, const ::arrow::ArrayData& data, std::uint64_t offset);
+  // What the dictionary will be charged for when `size` bytes are kept of a message.
+  [[nodiscard]] std::uint64_t with_room_for(std::uint64_t size,
+                                            const DictionaryHeader& header) const;
+  void keep(const DictionaryHeader& header, const ::arrow::ArrayData& data, std::uint64_t offset);
 
   ::arrow::ipc::DictionaryMemo memo_;
   std::set<std::int64_t> needed_;

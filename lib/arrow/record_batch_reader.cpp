@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "alignment.h"
 #include "body.h"
 #include "dictionaries.h"
 #include "errors.h"
@@ -19,19 +20,17 @@
 
 namespace forebay::arrow {
 
+using ::arrow::ipc::Alignment;
+
 class RecordBatchReader::Impl {
  public:
   Impl(StreamReader& stream, ReadOptions options)
       : options_(std::move(options)),
-        as_it_came_(options_.ipc),
+        alignment_(std::exchange(options_.ipc.ensure_alignment, Alignment::kAnyAlignment)),
         source_(stream, options_, stats_),
         body_(stream, options_, stats_),
         dictionaries_(options_.dictionary_bytes_max) {
     read_schema();
-    // Looking at the alignment of each buffer costs time.
-    if (options_.ipc.ensure_alignment == ::arrow::ipc::Alignment::kDataTypeSpecificAlignment) {
-      as_it_came_.ensure_alignment = ::arrow::ipc::Alignment::kAnyAlignment;
-    }
   }
 
   ::arrow::RecordBatchWithMetadata next(bool with_metadata) {
@@ -56,6 +55,7 @@ class RecordBatchReader::Impl {
   ::arrow::RecordBatchWithMetadata decode_next(bool with_metadata);
   void read_dictionary();
   std::shared_ptr<::arrow::RecordBatch> read_batch();
+  void align(const ::arrow::RecordBatch& batch);
   void validate(const ::arrow::RecordBatch& batch) const;
   void set_body(Body::Use use);
   // The metadata of the present message, as Arrow opens it.
@@ -65,7 +65,7 @@ class RecordBatchReader::Impl {
   }
 
   ReadOptions options_;
-  ::arrow::ipc::IpcReadOptions as_it_came_;  // options_.ipc for a body that is aligned
+  ::arrow::ipc::Alignment alignment_;  // left to us: see align()
   ReadStats stats_;
   MessageSource source_;
   Body body_;
@@ -121,7 +121,6 @@ void RecordBatchReader::Impl::choose_columns() {
   }
   read_schema_ =
       ::arrow::schema(std::move(fields), whole_schema_->endianness(), whole_schema_->metadata());
-  as_it_came_.included_fields = included;
 }
 
 ::arrow::RecordBatchWithMetadata RecordBatchReader::Impl::decode_next(bool with_metadata) {
@@ -167,7 +166,7 @@ void RecordBatchReader::Impl::read_dictionary() {
   unwrap_dictionary(source_.metadata());
   const BatchLayout layout = check_record_batch(source_.metadata(), source_.header().body_bytes);
   set_body({.expansion_max = layout.expansion_max, .copies = true});
-  dictionaries_.read(source_.metadata(), header, as_it_came_, body_);
+  dictionaries_.read(source_.metadata(), header, options_.ipc, alignment_, body_);
   body_.clear();
   ++stats_.dictionaries;
 }
@@ -177,18 +176,27 @@ std::shared_ptr<::arrow::RecordBatch> RecordBatchReader::Impl::read_batch() {
   const BatchLayout layout = check_record_batch(source_.metadata(), source_.header().body_bytes);
   dictionaries_.refresh(offset);
   set_body({.expansion_max = layout.expansion_max});
-  const auto& options = body_.aligned() ? as_it_came_ : options_.ipc;
   auto result = ::arrow::ipc::ReadRecordBatch(*metadata_buffer(source_.metadata()), whole_schema_,
-                                              &dictionaries_.memo(), options, &body_);
+                                              &dictionaries_.memo(), options_.ipc, &body_);
   body_.rethrow_error();
   const auto batch = value_of(std::move(result), offset);
-  body_.count_realigned(*batch);
+  align(*batch);
   stats_.bytes_bodies += source_.header().body_bytes;
   ++(body_.runs() > 1 ? stats_.bodies_scattered : stats_.bodies_whole);
   body_.clear();
   validate(*batch);
   ++stats_.batches;
   return batch;
+}
+
+// Buffers start at multiples of 8 bytes of the body, so that one that is aligned needs no look.
+void RecordBatchReader::Impl::align(const ::arrow::RecordBatch& batch) {
+  if (alignment_ == Alignment::kAnyAlignment) return;
+  if (alignment_ == Alignment::kDataTypeSpecificAlignment && body_.aligned()) return;
+  for (const auto& column : batch.column_data()) {
+    stats_.bytes_realigned += value_of(align_buffers(*column, alignment_, options_.ipc.memory_pool),
+                                       source_.metadata().offset);
+  }
 }
 
 void RecordBatchReader::Impl::validate(const ::arrow::RecordBatch& batch) const {

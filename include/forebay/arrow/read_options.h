@@ -33,6 +33,7 @@ struct ReadOptions {
   /// those who keep every batch.
   Retention retention = Retention::bounded;
 
+  /// What is checked of every batch.
   Validate validate = Validate::basic;
 
   /// Whether the input may end between two messages without Arrow's end-of-stream marker. Arrow's
@@ -72,7 +73,7 @@ struct ReadOptions {
 /// Figures of one RecordBatchReader. Bytes are those of bodies; metadata is always copied, framing
 /// never.
 struct ReadStats {
-  std::uint64_t batches = 0;
+  std::uint64_t batches = 0;             ///< batches handed out
   std::uint64_t dictionaries = 0;        ///< dictionary messages read, deltas included
   std::uint64_t bodies_whole = 0;        ///< bodies that lay in one run of memory
   std::uint64_t bodies_scattered = 0;    ///< bodies that lay in several

@@ -73,6 +73,7 @@ class RecordBatchReader final : public ::arrow::RecordBatchReader {
 
   /// As next(). Text of an error: that of the exception, which begins with the name of its type.
   ::arrow::Status ReadNext(std::shared_ptr<::arrow::RecordBatch>* batch) override;
+  /// As next_with_metadata(). Errors: as of the other ReadNext().
   ::arrow::Result<::arrow::RecordBatchWithMetadata> ReadNext() override;
 
   /// Offset in the stream of the next byte that will be read, in bytes.

@@ -61,11 +61,13 @@ void expect_error(const std::string& bytes, const std::string& expected, std::si
     Stream stream = stream_of(bytes, chunking);
     reset_peak();
     const std::size_t before = resident("VmRSS:");
+    // Where the kernel does not let a process reset its peak there is nothing to compare.
+    const bool can_measure = resident("VmHWM:") < before + (1U << 20);
     const Outcome outcome = read_stream(stream.reader, options);
     const std::size_t peak = resident("VmHWM:");
     EXPECT_EQ(outcome.error.substr(0, expected.size()), expected) << outcome.error;
     EXPECT_EQ(outcome.batches, batches);
-    EXPECT_LT(peak, before + (16U << 20)) << chunking.name;
+    if (can_measure) EXPECT_LT(peak, before + (16U << 20)) << chunking.name;
     if (first.empty()) first = outcome.error;
     EXPECT_EQ(outcome.error, first) << chunking.name;
   }
@@ -236,6 +238,23 @@ TEST(Order, ABatchWithoutItsDictionaryIsRefused) {
   const std::size_t batch =
       bytes.find(batch_kind, schema_end + 8 + static_cast<std::size_t>(metadata_bytes));
   expect_error(bytes.substr(0, schema_end) + bytes.substr(batch), "ProtocolError: Arrow: ", 0);
+}
+
+TEST(Limits, OfDictionariesHoldForAllThatAreKept) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(run_script("generate_streams.py", {folder.path()}));
+  ReadOptions options;
+  options.dictionary_bytes_max = 600;
+  // One that is replaced needs room for the largest; one that grows, for all of it.
+  Stream replaced = stream_of(file_bytes(folder.path() / "dictionary-replaced.stream"));
+  EXPECT_EQ(read_stream(replaced.reader, options).error, "");
+  expect_error(file_bytes(folder.path() / "dictionary-deltas.stream"),
+               "LimitExceeded: bytes of Arrow dictionaries", 1, options);
+  // No column that is read needs it.
+  options.dictionary_bytes_max = 1;
+  options.columns = {"struct"};
+  Stream structs = stream_of(file_bytes(folder.path() / "structs.stream"));
+  EXPECT_EQ(read_stream(structs.reader, options).error, "");
 }
 
 TEST(ByteOrder, OfOtherMachinesIsUnsupported) {
