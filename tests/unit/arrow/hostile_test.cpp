@@ -67,7 +67,9 @@ void expect_error(const std::string& bytes, const std::string& expected, std::si
     const std::size_t peak = resident("VmHWM:");
     EXPECT_EQ(outcome.error.substr(0, expected.size()), expected) << outcome.error;
     EXPECT_EQ(outcome.batches, batches);
-    if (can_measure) EXPECT_LT(peak, before + (16U << 20)) << chunking.name;
+    if (can_measure) {
+      EXPECT_LT(peak, before + (16U << 20)) << chunking.name;
+    }
     if (first.empty()) first = outcome.error;
     EXPECT_EQ(outcome.error, first) << chunking.name;
   }
