@@ -4,9 +4,6 @@
 import dataclasses
 import statistics
 
-import rich.box
-import rich.table
-
 import report
 
 PACE_GB_PER_S = 0.8
@@ -84,11 +81,9 @@ def calibrated_work(run_decode, lineitem, pace):
     return max(1, round(few + (wire_s - few_s) / per_repeat_s))
 
 
-def table(checks):
-    result = rich.table.Table(title="What the main job must show", box=rich.box.SIMPLE_HEAD)
-    for title, side in (("", "left"), ("required", "right"), ("measured", "right"), ("", "left")):
-        result.add_column(title, justify=side)
-    for check in checks:
-        verdict = "[green]kept[/green]" if check.kept else "[red]MISSED[/red]"
-        result.add_row(check.what, check.required, check.measured, verdict)
-    return result
+def grid(checks):
+    """Headings and rows of report.table()."""
+    verdicts = {True: "[green]kept[/green]", False: "[red]MISSED[/red]"}
+    return (["what the main job must show", "required", "measured", ""],
+            [[check.what, check.required, check.measured, verdicts[check.kept]]
+             for check in checks])

@@ -6,6 +6,7 @@ import statistics
 
 import rich.box
 import rich.table
+import rich.text
 
 PUBLISHED_SF1 = "123141078.23"
 NOTICE = ("This is a TPC-H query on TPC-H data, not a TPC benchmark: results are not comparable"
@@ -93,34 +94,51 @@ def lateness(rounds, mode):
     return f"{late:.0f}\n{worst * 1e3:.1f} ms"
 
 
-def table(rounds, lineitem, settings, overlaps):
-    """One row a mode; medians over the rounds, and from the least to the most."""
+def title(rounds, lineitem, settings):
     pace = f", sent at {settings.pace:g} GB/s" if settings.pace else ", sent at full speed"
     work = f", query worked out {settings.work} times" if settings.work > 1 else ""
-    result = rich.table.Table(
-        title=f"TPC-H query 6, scale factor {lineitem.scale:g}{pace}{work}:"
-              f" medians of {len(rounds)} rounds",
-        box=rich.box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
-    titles = ["rows,\nrevenue", "time, s", "GB/s", "CPU, s/GB", "overlap\nefficiency",
-              "x of mutex", "payload\ncopied, MB", "waits/sleeps\nof reader,\nof writer",
-              "peak MiB\n(above\nlibraries)"]
+    count = f"medians of {len(rounds)} rounds" if len(rounds) > 1 else "one round"
+    return f"TPC-H query 6, scale factor {lineitem.scale:g}{pace}{work}: {count}"
+
+
+def grid(rounds, lineitem, settings, overlaps):
+    """Headings, and one row a mode: medians over the rounds, and from the least to the most."""
+    headings = ["mode", "rows,\nrevenue", "time, s", "GB/s", "CPU, s/GB", "overlap\nefficiency",
+                "x of mutex", "payload\ncopied, MB", "waits/sleeps\nof reader,\nof writer",
+                "peak MiB\n(above\nlibraries)"]
     if settings.pace:
-        titles.append("late\nmessages,\nat most by")
-    result.add_column("mode", no_wrap=True)
-    for title in titles:
-        result.add_column(title, justify="right", no_wrap=True)
+        headings.append("late\nmessages,\nat most by")
+    rows = []
     for mode in TITLES:
-        if not any(mode in one for one in rounds):
-            continue
-        cells = row(rounds, mode, overlaps)
-        if settings.pace:
-            cells.append(lateness(rounds, mode))
-        result.add_row(*cells)
+        if any(mode in one for one in rounds):
+            cells = row(rounds, mode, overlaps)
+            rows.append([*cells, lateness(rounds, mode)] if settings.pace else cells)
     if lineitem.scale == 1:
-        result.add_row("[dim]published answer[/dim]", f"[dim]{PUBLISHED_SF1}[/dim]")
+        rows.append(["[dim]published answer[/dim]", f"[dim]{PUBLISHED_SF1}[/dim]"])
     else:
-        result.add_row("[dim]pyarrow's answer[/dim]", f"[dim]{lineitem.revenue}[/dim]")
+        rows.append(["[dim]pyarrow's answer[/dim]", f"[dim]{lineitem.revenue}[/dim]"])
+    return headings, rows
+
+
+def table(name, headings, rows):
+    """For a terminal."""
+    result = rich.table.Table(title=name, box=rich.box.SIMPLE_HEAD, padding=(0, 0, 0, 1),
+                              pad_edge=False)
+    for number, heading in enumerate(headings):
+        result.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for cells in rows:
+        result.add_row(*cells)
     return result
+
+
+def markdown(name, headings, rows):
+    """For a document."""
+    def line(cells):
+        padded = [*cells, *[""] * (len(headings) - len(cells))]
+        text = " | ".join(rich.text.Text.from_markup(cell).plain for cell in padded)
+        return f"| {text} |".replace("\n", "<br>")
+    rule = "| --- |" + " ---: |" * (len(headings) - 1)
+    return "\n".join([f"**{name}**", "", line(headings), rule, *map(line, rows), ""])
 
 
 def row(rounds, mode, overlaps):

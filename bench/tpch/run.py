@@ -46,6 +46,8 @@ def arguments():
                         help="timeline of one more run of each mode, for Perfetto or Chrome")
     parser.add_argument("--plot", type=pathlib.Path, metavar="DIR",
                         help="the table as tpch.png and tpch.svg")
+    parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE",
+                        help="the tables for a document")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="every figure of every run (tpch.json in the build folder)")
     parser.add_argument("--data", type=pathlib.Path, metavar="DIR",
@@ -151,13 +153,20 @@ def main():
     lines = machine.as_lines(described)
     for line in lines:
         console.print(line)
+    grids = []
     wrong = []
     for name, rounds in all_rounds.items():
-        console.print(report.table(rounds, lineitem, all_settings[name], OVERLAPS))
-        wrong += report.faults(rounds, lineitem, all_settings[name])
+        what = (rounds, lineitem, all_settings[name])
+        grids.append((report.title(*what), *report.grid(*what, OVERLAPS)))
+        wrong += report.faults(*what)
     if found:
-        console.print(checks.table(found))
+        grids.append(("Promises: medians of the rounds", *checks.grid(found)))
+    for grid in grids:
+        console.print(report.table(*grid))
     console.print(report.NOTICE)
+    if options.markdown:
+        parts = [*(f"{line}  " for line in lines), "", *(report.markdown(*grid) for grid in grids)]
+        options.markdown.write_text("\n".join([*parts, report.NOTICE, ""]))
     if options.plot:
         files = plots_of(all_rounds["table"], lineitem, settings, lines, options.plot)
         console.print(f"Plot: {', '.join(str(file) for file in files)}")

@@ -1,57 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tpch/selftest.h"
 
-#include <arrow/array/builder_decimal.h>
-#include <arrow/array/builder_primitive.h>
 #include <arrow/record_batch.h>
-#include <arrow/type.h>
-#include <arrow/util/decimal.h>
 
+#include <cstdint>
 #include <cstdio>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "tpch/arrow_input.h"
 #include "tpch/q6.h"
+#include "tpch/sample.h"
 
 namespace tpch {
 namespace {
 
-struct Row {
-  int shipdate;
-  long discount;
-  long quantity;
-  long extendedprice;
-};
-
 constexpr int kIn = Query6::kShipdateMin;  // the first day that counts
-constexpr long kLargest = 999'999'999'999'999;
-
-void check(const arrow::Status& status) {
-  if (!status.ok()) throw std::runtime_error(status.ToString());
-}
-
-template <class Get>
-std::shared_ptr<arrow::Array> decimals(const std::vector<Row>& rows, Get get) {
-  arrow::Decimal128Builder builder(arrow::decimal128(15, 2));
-  for (const Row& row : rows) check(builder.Append(arrow::Decimal128(get(row))));
-  return value_of(builder.Finish());
-}
-
-std::shared_ptr<arrow::RecordBatch> batch_of(const std::vector<Row>& rows) {
-  arrow::Date32Builder dates;
-  for (const Row& row : rows) check(dates.Append(row.shipdate));
-  const auto money = arrow::decimal128(15, 2);
-  const auto schema = arrow::schema(
-      {arrow::field("l_quantity", money), arrow::field("l_extendedprice", money),
-       arrow::field("l_discount", money), arrow::field("l_shipdate", arrow::date32())});
-  return arrow::RecordBatch::Make(
-      schema, static_cast<std::int64_t>(rows.size()),
-      {decimals(rows, [](const Row& row) { return row.quantity; }),
-       decimals(rows, [](const Row& row) { return row.extendedprice; }),
-       decimals(rows, [](const Row& row) { return row.discount; }), value_of(dates.Finish())});
-}
+constexpr std::int64_t kLargest = 999'999'999'999'999;
 
 std::string answer(const arrow::RecordBatch& batch, std::uint32_t repeats = 1) {
   return to_string(Query6(*batch.schema()).run(batch, repeats));
@@ -69,7 +33,7 @@ void expect(const char* what, const std::string& expected, const std::string& go
 
 int selftest() {
   static_assert(Query6::kShipdateMin == 8766 && Query6::kShipdateEnd == 9131);
-  const auto one = [](int shipdate, long discount, long quantity) {
+  const auto one = [](std::int32_t shipdate, std::int64_t discount, std::int64_t quantity) {
     return answer(*batch_of({{shipdate, discount, quantity, 10'000}}));
   };
   expect("a row within every bound", "6.0000", one(kIn + 100, 6, 1000));
