@@ -4,6 +4,7 @@
 // How the memory of a stream comes back: a block that the reader is done with is held by older
 // guards (epochs), then by shares (a count), and then it is destroyed and its charge given back.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -56,10 +57,13 @@ void drop_hold(BasicBlock<P>* block, std::uint64_t kind, bool by_reader) noexcep
 template <class P>
 class Reclaimer {
   using Record = BasicBlock<P>;
+  // What an epoch can count, with room for copies.
+  static constexpr std::size_t kGuardsMax = std::size_t{EpochNode<P>::kOpen} / 2;
 
  public:
   explicit Reclaimer(StreamShared<P>& shared)
-      : shared_(shared), domain_(shared.options.guards_max, &shared.drop_watch) {}
+      : shared_(shared),
+        domain_(std::min(shared.options.guards_max, kGuardsMax), &shared.drop_watch) {}
 
   [[nodiscard]] BasicGuard<P> pin() { return domain_.pin(); }
 
