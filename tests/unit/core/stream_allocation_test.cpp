@@ -145,19 +145,17 @@ TEST(StreamAllocation, WholeLifeUnderGuardsAndShares) {
       return one;
     };
     try {
-      Guard outliving;
       SharedBytes shared;
       {
         auto [writer, reader] = make_stream(test::single_threaded(1000));
         for (int round = 0; round < 4; ++round) {
           writer.add_next_chunk(borrowed());
           writer.add_next_chunk(borrowed());
-          Guard guard = reader.pin();
+          const Guard guard = reader.pin();
           const ByteView gathered = reader.read(150);
           shared = reader.share(gathered);
           EXPECT_EQ(reader.skip(50), 50u);
           EXPECT_EQ(text(gathered), bytes + bytes.substr(0, 50));
-          outliving = guard;
           EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
         }
         writer.finish();

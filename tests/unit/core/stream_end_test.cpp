@@ -177,6 +177,7 @@ TEST(StreamEnd, CancelBeatsEveryLaterCall) {
   writer.finish();
 
   EXPECT_THROW((void)reader.read(1), Cancelled);
+  EXPECT_THROW((void)reader.read(0), Cancelled);
   EXPECT_THROW((void)reader.peek(1), Cancelled);
   EXPECT_THROW((void)reader.read_some(1), Cancelled);
   EXPECT_THROW((void)reader.skip(1), Cancelled);
