@@ -26,12 +26,11 @@ std::string mutated(std::string bytes, std::mt19937& random) {
   const std::size_t range =
       below(2) == 0 ? std::min<std::size_t>(bytes.size(), 1024) : bytes.size();
   for (std::size_t count = 1 + below(3); count != 0; --count) {
-    const std::size_t at = below(range);
+    const std::size_t at = below(2) == 0 ? below(range) : below(range) & ~std::size_t{3};
     if (below(3) == 0 && at + 8 <= bytes.size()) {
       const std::int64_t number = kNumbers[below(std::size(kNumbers))];
-      bytes.replace(
-          at & ~std::size_t{3}, 4 << below(2),
-          std::string(reinterpret_cast<const char*>(&number), 8).substr(0, 4 << below(2)));
+      const std::size_t width = std::size_t{4} << below(2);
+      bytes.replace(at, width, reinterpret_cast<const char*>(&number), width);
     } else {
       bytes[at] = static_cast<char>(below(256));
     }
