@@ -14,24 +14,32 @@
 
 namespace forebay::socket {
 
+struct ModeLimits {
+  // A stretch is long enough to be measured and short against a stream worth the trouble.
+  std::uint64_t stretch_bytes = std::uint64_t{24} << 20;
+  Deadline::clock::duration stretch_time = std::chrono::milliseconds(5);
+  // A thread can hide at most the work that is not receiving; less than this is not worth one.
+  double work_share_min = 0.15;
+  // How much faster the thread must be.
+  double gain_min = 1.10;
+  // Most stretches until the other way is measured again.
+  int patience_max = 64;
+};
+
 class ModeChooser {
  public:
   using clock = Deadline::clock;
 
-  // A stretch is long enough to be measured and short against a stream worth the trouble.
-  static constexpr std::uint64_t kStretchBytes = std::uint64_t{24} << 20;
-  static constexpr clock::duration kStretchTime = std::chrono::milliseconds(5);
-  // A thread can hide at most the work that is not receiving; less than this is not worth one.
-  static constexpr double kWorkShareMin = 0.15;
-  static constexpr double kGainMin = 1.10;
-  static constexpr int kPatienceMax = 64;
+  explicit ModeChooser(const ModeLimits& limits = {}) noexcept : limits_(limits) {}
 
   /// Whether the thread should receive from now on. `bytes`: received so far; `threaded`: who
   /// receives now.
   bool choose(clock::time_point now, std::uint64_t bytes, bool threaded) {
     if (begin_ == clock::time_point()) start(now, bytes);
     const clock::duration time = now - begin_;
-    if (bytes - begin_bytes_ < kStretchBytes || time < kStretchTime) return threaded;
+    if (bytes - begin_bytes_ < limits_.stretch_bytes || time < limits_.stretch_time) {
+      return threaded;
+    }
     const double rate =
         static_cast<double>(bytes - begin_bytes_) / std::chrono::duration<double>(time).count();
     const double work_share = 1.0 - std::chrono::duration<double>(receiving_) / time;
@@ -51,7 +59,7 @@ class ModeChooser {
 
   bool after_inline(double rate, double work_share) noexcept {
     inline_rate_ = rate;
-    if (work_share < kWorkShareMin) return false;
+    if (work_share < limits_.work_share_min) return false;
     if (stretches_left_ > 0) {
       --stretches_left_;
       return false;
@@ -64,9 +72,9 @@ class ModeChooser {
       --stretches_left_;
       return true;
     }
-    const bool faster = rate > kGainMin * inline_rate_;
+    const bool faster = rate > limits_.gain_min * inline_rate_;
     if (faster != thread_was_faster_) patience_ = 1;
-    patience_ = std::min(2 * patience_, kPatienceMax);
+    patience_ = std::min(2 * patience_, limits_.patience_max);
     thread_was_faster_ = faster;
     // Stays, or goes back, for as long as its patience; then measures the other way again.
     if (faster && !stayed_) {
@@ -79,6 +87,7 @@ class ModeChooser {
     return false;
   }
 
+  const ModeLimits limits_;
   clock::time_point begin_{};
   std::uint64_t begin_bytes_ = 0;
   clock::duration receiving_{};

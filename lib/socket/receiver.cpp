@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "forebay/socket/receiver.h"
 
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -20,8 +21,8 @@ using forebay::detail::Wait;
 
 class SocketReceiver::Impl final : public ByteSource {
  public:
-  Impl(Descriptor descriptor, const ReceiverOptions& options)
-      : Impl(std::move(descriptor), options, make_stream(options.stream)) {}
+  Impl(Descriptor descriptor, const ReceiverOptions& options, const ModeLimits& limits)
+      : Impl(std::move(descriptor), options, limits, make_stream(options.stream)) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
@@ -53,7 +54,13 @@ class SocketReceiver::Impl final : public ByteSource {
     }
     if (mode_ == ReceiveMode::automatic) {
       const bool to_thread = chooser_.choose(Deadline::clock::now(), engine_.bytes(), !with_reader);
-      if (to_thread && with_reader) lend();
+      if (to_thread && with_reader) {
+        try {
+          lend();
+        } catch (const std::system_error&) {
+          mode_ = ReceiveMode::inline_;  // No thread can be had: this one goes on.
+        }
+      }
       if (!to_thread && !with_reader && !std::exchange(recalled_, true)) recall();
     }
     return lent_ ? Pull::elsewhere : receive(wait);
@@ -64,13 +71,15 @@ class SocketReceiver::Impl final : public ByteSource {
   void interrupt() noexcept override { engine_.interrupt(); }
 
  private:
-  Impl(Descriptor descriptor, const ReceiverOptions& options, Stream stream)
+  Impl(Descriptor descriptor, const ReceiverOptions& options, const ModeLimits& limits,
+       Stream stream)
       : mode_(options.mode == ReceiveMode::automatic && forebay::detail::usable_cpu_count() < 2
                   ? ReceiveMode::inline_
                   : options.mode),
         reader_(std::move(stream.reader)),
         core_(StreamAccess::core(reader_)),
-        engine_(std::move(descriptor), options, std::move(stream.writer)) {
+        engine_(std::move(descriptor), options, std::move(stream.writer)),
+        chooser_(limits) {
     if (mode_ == ReceiveMode::threaded) lend();
     core_.source = this;  // Last: from here on the destructor has to take it back.
   }
@@ -127,7 +136,7 @@ class SocketReceiver::Impl final : public ByteSource {
     }
   }
 
-  const ReceiveMode mode_;
+  ReceiveMode mode_;
   StreamReader reader_;
   forebay::detail::SystemCore& core_;
   ReceiveEngine engine_;
@@ -144,7 +153,10 @@ class SocketReceiver::Impl final : public ByteSource {
 };
 
 SocketReceiver::SocketReceiver(Descriptor descriptor, const ReceiverOptions& options)
-    : impl_(std::make_unique<Impl>(std::move(descriptor), options)) {}
+    : SocketReceiver(std::move(descriptor), options, ModeLimits()) {}
+SocketReceiver::SocketReceiver(Descriptor descriptor, const ReceiverOptions& options,
+                               const ModeLimits& limits)
+    : impl_(std::make_unique<Impl>(std::move(descriptor), options, limits)) {}
 SocketReceiver::SocketReceiver(SocketReceiver&&) noexcept = default;
 SocketReceiver& SocketReceiver::operator=(SocketReceiver&&) noexcept = default;
 SocketReceiver::~SocketReceiver() = default;

@@ -52,6 +52,8 @@ struct ReceiverStats {
   std::uint64_t recalls = 0;          ///< times it was asked back
 };
 
+struct ModeLimits;
+
 class SocketReceiver {
  public:
   /// Takes over a connected stream socket, or the reading end of a pipe.
@@ -72,6 +74,9 @@ class SocketReceiver {
   [[nodiscard]] ReceiverStats stats() const noexcept;
 
  private:
+  friend struct ReceiverTesting;
+  SocketReceiver(Descriptor descriptor, const ReceiverOptions& options, const ModeLimits& limits);
+
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
