@@ -32,20 +32,23 @@ const std::vector<Chunking>& chunkings() {
 }
 
 Stream stream_of(std::string_view bytes, const Chunking& chunking) {
+  std::mt19937 random(static_cast<unsigned>(bytes.size()));
+  std::uniform_int_distribution<std::size_t> sizes(1, 1 + bytes.size() / 8);
+  std::vector<std::string_view> parts;
+  while (!bytes.empty()) {
+    parts.push_back(
+        bytes.substr(0, chunking.chunk_bytes != 0 ? chunking.chunk_bytes : sizes(random)));
+    bytes.remove_prefix(parts.back().size());
+  }
   StreamOptions options;
   // Everything is added before anything is read: capacity counts, and small chunks have more of it.
   options.max_bytes = std::size_t{1} << 32;
-  options.max_items = bytes.size() + 2;
+  options.max_items = parts.size() + 1;
   options.retention_grace = std::chrono::nanoseconds(0);
   Stream stream = make_stream(options);
-  std::mt19937 random(static_cast<unsigned>(bytes.size()));
-  std::uniform_int_distribution<std::size_t> sizes(1, 1 + bytes.size() / 8);
-  while (!bytes.empty()) {
-    const std::size_t wanted = chunking.chunk_bytes != 0 ? chunking.chunk_bytes : sizes(random);
-    const std::string_view part = bytes.substr(0, wanted);
+  for (const std::string_view part : parts) {
     stream.writer.add_next_chunk(
         Chunk::copy_of(std::as_bytes(std::span(part.data(), part.size()))));
-    bytes.remove_prefix(part.size());
   }
   stream.writer.finish();
   return stream;
