@@ -42,14 +42,14 @@ struct Object : Retirable {
 
 /// Carries a guard and what it protects to a worker.
 struct Mailbox {
-  Atomic<int> full;
+  Gate full;
   HeldGuard guard;
   void send(HeldGuard held) {
     guard = std::move(held);
-    full.store(1, std::memory_order_release);
+    full.open();
   }
   HeldGuard receive() {
-    while (full.load(std::memory_order_acquire) == 0) yield();
+    full.pass();
     return std::move(guard);
   }
 };

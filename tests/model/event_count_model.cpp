@@ -171,8 +171,7 @@ struct Callback : Test<Callback, 3> {
     for (int round = 0; round < 2; ++round) {
       Context* const context = contexts[round].get();
       context->runs = 10;
-      const bool armed =
-          event->arm(&run, context, [&] { return read(flag) > round; });
+      const bool armed = event->arm(&run, context, [&] { return read(flag) > round; });
       // The last one is left armed; it must run, for both notifiers come.
       const bool taken_back = armed && round == 0 && event->disarm();
       if (armed && !taken_back) {
@@ -213,8 +212,7 @@ struct QueueBothWait : Test<QueueBothWait, 2> {
         MODEL_CHECK(queue->try_push(Item{i}));
         data->notify();
       } else {
-        MODEL_CHECK(data->await([this] { return queue->front() != nullptr; }) ==
-                    WaitStatus::ready);
+        MODEL_CHECK(data->await([this] { return queue->front() != nullptr; }) == WaitStatus::ready);
         Item item;
         MODEL_CHECK(queue->try_pop(item));
         MODEL_CHECK(item.number == i);

@@ -11,8 +11,9 @@
 //     --search random|bounded   one search instead of both
 //     --only TEXT               tests whose name contains it
 //     --long                    ten times the schedules, three preemptions
-//     --list-sites              prints file:line, operation and ordering of each line met
-//     --weaken FILE:LINE[:TO]   TO (relaxed) in place of the ordering at that line
+//     --list-sites              prints file:line.column, operation and ordering of each line met
+//     --weaken FILE:LINE[.COLUMN][:TO]
+//                               TO (relaxed) in place of the ordering there
 //
 // The exit status is 0 when every schedule passed, 1 when one failed, 2 for wrong arguments.
 
@@ -62,9 +63,8 @@ bool run_search(rl::test_params params, const char* search, const char* name,
     state << out.str().c_str();
     return result;
   };
-  const rl::iteration_t first = params.initial_state.empty()
-                                    ? 1
-                                    : std::strtoull(params.initial_state.c_str(), nullptr, 10);
+  const rl::iteration_t first =
+      params.initial_state.empty() ? 1 : std::strtoull(params.initial_state.c_str(), nullptr, 10);
   const auto began = std::chrono::steady_clock::now();
   std::ostringstream state;
   const rl::test_result_e result = run(params, state, false);
@@ -118,12 +118,12 @@ inline bool parse_weakening(const std::string& text) {
   if (colon == std::string::npos) return false;
   g_weakening.file = text.substr(0, colon);
   char* end = nullptr;
-  g_weakening.line = static_cast<int>(std::strtol(text.c_str() + colon + 1, &end, 10));
-  if (g_weakening.line <= 0) return false;
+  g_weakening.line = static_cast<unsigned>(std::strtoul(text.c_str() + colon + 1, &end, 10));
+  if (g_weakening.line == 0) return false;
+  if (*end == '.') g_weakening.column = static_cast<unsigned>(std::strtoul(end + 1, &end, 10));
   if (*end == '\0') return true;
-  for (const std::memory_order order :
-       {std::memory_order_relaxed, std::memory_order_acquire, std::memory_order_release,
-        std::memory_order_acq_rel}) {
+  for (const std::memory_order order : {std::memory_order_relaxed, std::memory_order_acquire,
+                                        std::memory_order_release, std::memory_order_acq_rel}) {
     if (std::string_view(end) == std::string(":") + name_of(order)) {
       g_weakening.to = order;
       return true;
@@ -168,7 +168,7 @@ int run_models(const char* model, int argc, char** argv) {
   if (!parse(options, argc, argv)) {
     std::fprintf(stderr,
                  "usage: %s [--iterations N] [--first N] [--search random|bounded] [--only TEXT]\n"
-                 "       [--long] [--list-sites] [--weaken FILE:LINE[:ORDER]]\n",
+                 "       [--long] [--list-sites] [--weaken FILE:LINE[.COLUMN][:TO]]\n",
                  argv[0]);
     return 2;
   }
@@ -178,8 +178,8 @@ int run_models(const char* model, int argc, char** argv) {
               passed ? "all passed" : "FAILED");
   for (int i = 0; i < g_seen_site_count; ++i) {
     const SeenSite& seen = g_seen_sites[i];
-    std::printf("site %s:%d %s %s\n", base_name(seen.site.file), seen.site.line, seen.operation,
-                seen.ordering);
+    std::printf("site %s:%u.%u %s %s\n", base_name(seen.site.file_name()), seen.site.line(),
+                seen.site.column(), seen.operation, seen.ordering);
   }
   return passed ? 0 : 1;
 }

@@ -22,12 +22,18 @@ namespace forebay::model {
 
 inline rl::memory_order to_relacy(std::memory_order order) noexcept {
   switch (order) {
-    case std::memory_order_relaxed: return rl::mo_relaxed;
-    case std::memory_order_consume: return rl::mo_consume;
-    case std::memory_order_acquire: return rl::mo_acquire;
-    case std::memory_order_release: return rl::mo_release;
-    case std::memory_order_acq_rel: return rl::mo_acq_rel;
-    case std::memory_order_seq_cst: return rl::mo_seq_cst;
+    case std::memory_order_relaxed:
+      return rl::mo_relaxed;
+    case std::memory_order_consume:
+      return rl::mo_consume;
+    case std::memory_order_acquire:
+      return rl::mo_acquire;
+    case std::memory_order_release:
+      return rl::mo_release;
+    case std::memory_order_acq_rel:
+      return rl::mo_acq_rel;
+    case std::memory_order_seq_cst:
+      return rl::mo_seq_cst;
   }
   return rl::mo_relaxed;
 }
@@ -39,85 +45,74 @@ inline std::memory_order failure_of(std::memory_order order) noexcept {
   return order;
 }
 
-inline rl::debug_info info_of(Site site) noexcept {
-  return rl::debug_info("", base_name(site.file), static_cast<unsigned>(site.line));
+inline rl::debug_info info_of(const Site& site) noexcept {
+  return rl::debug_info("", base_name(site.file_name()), site.line());
 }
 
-// Relacy prints values, so enumerations are kept as their numbers.
-template <class T, bool = std::is_enum_v<T>>
-struct Representation {
-  using type = T;
-};
+// Relacy prints values: enumerations are kept as their numbers, pointers without their type.
 template <class T>
-struct Representation<T, true> {
-  using type = std::underlying_type_t<T>;
-};
-
-#define FOREBAY_MODEL_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+auto to_rep(T value) noexcept {
+  if constexpr (std::is_enum_v<T>) {
+    return static_cast<std::underlying_type_t<T>>(value);
+  } else if constexpr (std::is_pointer_v<T>) {
+    return const_cast<void*>(static_cast<const volatile void*>(value));
+  } else {
+    return value;
+  }
+}
 
 /// std::atomic<T> as the templates use it; each operation also takes the line that called it.
 template <class T>
 class Atomic {
-  using Rep = typename Representation<T>::type;
+  using Rep = decltype(to_rep(T{}));
 
  public:
   Atomic() noexcept { value_.store(Rep{}, rl::mo_relaxed, rl::debug_info()); }
-  Atomic(T value) noexcept {
-    value_.store(static_cast<Rep>(value), rl::mo_relaxed, rl::debug_info());
-  }
+  Atomic(T value) noexcept { value_.store(to_rep(value), rl::mo_relaxed, rl::debug_info()); }
   Atomic(const Atomic&) = delete;
   Atomic& operator=(const Atomic&) = delete;
 
-  T load(std::memory_order order, FOREBAY_MODEL_SITE) const {
-    const Site site{file, line};
+  T load(std::memory_order order, Site site = Site::current()) const {
     return static_cast<T>(value_.load(to_relacy(order_at(order, "load", site)), info_of(site)));
   }
-  void store(T value, std::memory_order order, FOREBAY_MODEL_SITE) {
-    const Site site{file, line};
-    value_.store(static_cast<Rep>(value), to_relacy(order_at(order, "store", site)),
-                 info_of(site));
+  void store(T value, std::memory_order order, Site site = Site::current()) {
+    value_.store(to_rep(value), to_relacy(order_at(order, "store", site)), info_of(site));
   }
-  T exchange(T value, std::memory_order order, FOREBAY_MODEL_SITE) {
-    const Site site{file, line};
-    return static_cast<T>(value_.exchange(static_cast<Rep>(value),
-                                          to_relacy(order_at(order, "exchange", site)),
-                                          info_of(site)));
+  T exchange(T value, std::memory_order order, Site site = Site::current()) {
+    return static_cast<T>(value_.exchange(
+        to_rep(value), to_relacy(order_at(order, "exchange", site)), info_of(site)));
   }
   template <class D>
-  T fetch_add(D by, std::memory_order order, FOREBAY_MODEL_SITE) {
-    const Site site{file, line};
+  T fetch_add(D by, std::memory_order order, Site site = Site::current()) {
     return value_.fetch_add(static_cast<Rep>(by), to_relacy(order_at(order, "fetch_add", site)),
                             info_of(site));
   }
   template <class D>
-  T fetch_sub(D by, std::memory_order order, FOREBAY_MODEL_SITE) {
-    const Site site{file, line};
+  T fetch_sub(D by, std::memory_order order, Site site = Site::current()) {
     return value_.fetch_sub(static_cast<Rep>(by), to_relacy(order_at(order, "fetch_sub", site)),
                             info_of(site));
   }
-  T fetch_or(T bits, std::memory_order order, FOREBAY_MODEL_SITE) {
-    const Site site{file, line};
+  T fetch_or(T bits, std::memory_order order, Site site = Site::current()) {
     return value_.fetch_or(bits, to_relacy(order_at(order, "fetch_or", site)), info_of(site));
   }
-  T fetch_and(T bits, std::memory_order order, FOREBAY_MODEL_SITE) {
-    const Site site{file, line};
+  T fetch_and(T bits, std::memory_order order, Site site = Site::current()) {
     return value_.fetch_and(bits, to_relacy(order_at(order, "fetch_and", site)), info_of(site));
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
-                               std::memory_order failure, FOREBAY_MODEL_SITE) {
-    return compare_exchange<false>(expected, desired, success, failure, {file, line});
+                               std::memory_order failure, Site site = Site::current()) {
+    return compare_exchange<false>(expected, desired, success, failure, site);
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order order,
-                               FOREBAY_MODEL_SITE) {
-    return compare_exchange<false>(expected, desired, order, failure_of(order), {file, line});
+                               Site site = Site::current()) {
+    return compare_exchange<false>(expected, desired, order, failure_of(order), site);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order success,
-                             std::memory_order failure, FOREBAY_MODEL_SITE) {
-    return compare_exchange<true>(expected, desired, success, failure, {file, line});
+                             std::memory_order failure, Site site = Site::current()) {
+    return compare_exchange<true>(expected, desired, success, failure, site);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order order,
-                             FOREBAY_MODEL_SITE) {
-    return compare_exchange<true>(expected, desired, order, failure_of(order), {file, line});
+                             Site site = Site::current()) {
+    return compare_exchange<true>(expected, desired, order, failure_of(order), site);
   }
 
   /// The newest value, outside of the memory model; fails the test when the object is gone.
@@ -126,16 +121,15 @@ class Atomic {
  private:
   template <bool kMayFail>
   bool compare_exchange(T& expected, T desired, std::memory_order success,
-                        std::memory_order failure, Site site) {
+                        std::memory_order failure, const Site& site) {
     const std::memory_order whole = order_at(success, "compare_exchange", site);
     // Also where the failed half alone has an ordering; never stronger than a weakened whole.
     if (failure != std::memory_order_relaxed) {
       failure = whole == success ? failure : failure_of(whole);
     }
-    Rep rep = static_cast<Rep>(expected);
-    const bool done =
-        value_.compare_exchange(rl::bool_t<kMayFail>(), rep, static_cast<Rep>(desired),
-                                to_relacy(whole), to_relacy(failure), info_of(site));
+    Rep rep = to_rep(expected);
+    const bool done = value_.compare_exchange(rl::bool_t<kMayFail>(), rep, to_rep(desired),
+                                              to_relacy(whole), to_relacy(failure), info_of(site));
     expected = static_cast<T>(rep);
     return done;
   }
@@ -188,9 +182,9 @@ class Cell {
 
 class Mutex {
  public:
-  void lock(FOREBAY_MODEL_SITE) { mutex_.lock(info_of({file, line})); }
-  bool try_lock(FOREBAY_MODEL_SITE) { return mutex_.try_lock(info_of({file, line})); }
-  void unlock(FOREBAY_MODEL_SITE) { mutex_.unlock(info_of({file, line})); }
+  void lock(Site site = Site::current()) { mutex_.lock(info_of(site)); }
+  bool try_lock(Site site = Site::current()) { return mutex_.try_lock(info_of(site)); }
+  void unlock(Site site = Site::current()) { mutex_.unlock(info_of(site)); }
 
  private:
   rl::mutex mutex_;
@@ -250,11 +244,11 @@ struct ModelPolicy {
   using mutex = Mutex;
   using futex_word = FutexWord;
 
-  static void light_barrier(FOREBAY_MODEL_SITE) {
-    if (barrier_at("light_barrier", {file, line})) fence({file, line});
+  static void light_barrier(Site site = Site::current()) {
+    if (barrier_at("light_barrier", site)) fence(site);
   }
-  static void heavy_barrier(FOREBAY_MODEL_SITE) {
-    if (barrier_at("heavy_barrier", {file, line})) fence({file, line});
+  static void heavy_barrier(Site site = Site::current()) {
+    if (barrier_at("heavy_barrier", site)) fence(site);
   }
   static bool futex_wait(futex_word& word, std::uint32_t expected, Deadline deadline) {
     return word.wait(expected, !deadline.is_never());
@@ -264,10 +258,27 @@ struct ModelPolicy {
   static constexpr bool kCanSpin = false;
 
  private:
-  static void fence(Site site) { rl::atomic_thread_fence(rl::mo_seq_cst, info_of(site)); }
+  static void fence(const Site& site) { rl::atomic_thread_fence(rl::mo_seq_cst, info_of(site)); }
 };
 
 /// Lets the other threads of the model run. For loops of a model that wait for something.
 inline void yield() { rl::yield(1, rl::debug_info("", "yield", 0)); }
+
+/// Where one thread of a model waits until another has come to a point. What happened before open()
+/// happens before the return of pass(). Sleeps rather than spins, which keeps the searches small.
+class Gate {
+ public:
+  void open() {
+    word_.store(1, std::memory_order_release);
+    word_.wake();
+  }
+  void pass() {
+    // A read-modify-write sees the newest value.
+    while (word_.fetch_add(0u, std::memory_order_acquire) == 0) word_.wait(0, false);
+  }
+
+ private:
+  FutexWord word_;
+};
 
 }  // namespace forebay::model

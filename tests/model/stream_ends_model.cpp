@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The ends of a stream under the model checker: finish, fail and cancel against push and read, two
+// ends that go in any order, guards and shares that outlive both. Nobody sleeps for ever,
+// everything published before the end is read, each block ends exactly once after its last use, and
+// the books are even when all is over.
+
+#include "forebay/detail/stream_core.h"
+#include "model.h"
+
+namespace forebay::model {
+namespace {
+
+using Core = detail::StreamCore<ModelPolicy>;
+using Record = detail::BasicBlock<ModelPolicy>;
+using detail::Wait;
+
+constexpr std::size_t kBytes = 4;
+
+/// A block whose payload is a variable: reading it races with its end if anything lets go too
+/// early.
+struct TestBlock : Record {
+  TestBlock() : Record(memory, kBytes, &end_of) {}
+  static void end_of(detail::Block* block, bool) noexcept {
+    auto* const self = static_cast<TestBlock*>(static_cast<Record*>(block));
+    self->content = -1;
+    self->ended = static_cast<int>(self->ended) + 1;
+  }
+  std::byte memory[kBytes] = {};
+  Var<int> content = 0;
+  Var<int> ended = 0;
+};
+
+template <class Derived, int kThreads, int kBlocks>
+struct StreamTest : Test<Derived, kThreads> {
+  Core* core = nullptr;
+  std::unique_ptr<TestBlock[]> blocks;
+  bool taken[kBlocks] = {};
+
+  void make(std::size_t max_bytes, std::size_t max_items) {
+    blocks = std::make_unique<TestBlock[]>(kBlocks);
+    StreamOptions options;
+    options.max_bytes = max_bytes;
+    options.max_items = max_items;
+    options.retention_grace = std::chrono::hours(24);
+    core = new Core(options);
+    // The test's own, so that it can look at the books in the end.
+    core->add_reference();
+  }
+  void before() { make(2 * kBytes, 2); }
+  /// What was published and never read is drained with the stream, past its books.
+  void after() {
+    core->drop_reference();
+    for (int i = 0; i < kBlocks; ++i) {
+      MODEL_CHECK(static_cast<int>(blocks[i].ended) == (taken[i] ? 1 : 0));
+    }
+    blocks.reset();
+  }
+
+  void after_all_was_read() {
+    MODEL_CHECK(core->account.used() == 0);
+    MODEL_CHECK(core->account.retained() == 0);
+    StreamTest::after();
+  }
+
+  PushStatus add(int i) {
+    blocks[i].content = i + 1;
+    blocks[i].memory[0] = std::byte(i + 1);
+    const PushStatus status = core->writer.add(&blocks[i], blocks[i].memory, kBytes, Wait{});
+    if (status == PushStatus::ok) taken[i] = true;
+    return status;
+  }
+  /// Reads one block; it must be the i-th.
+  ReadStatus read(int i) {
+    const ReadStatus status = core->reader.ensure(kBytes, Wait{}, true);
+    if (status != ReadStatus::ok) return status;
+    const ByteView view = core->reader.take(kBytes);
+    MODEL_CHECK(view.data()[0] == std::byte(i + 1));
+    // One block holds them: no copy, whenever it came.
+    MODEL_CHECK(view.data() == blocks[i].memory);
+    MODEL_CHECK(static_cast<int>(blocks[i].content) == i + 1);
+    return status;
+  }
+};
+
+std::exception_ptr some_error() {
+  static const std::exception_ptr error = std::make_exception_ptr(1);
+  return error;
+}
+
+/// Finish, with a bound of one block, so that both sides wait.
+struct Finish : StreamTest<Finish, 2, 2> {
+  static constexpr const char* kName = "finish";
+  static constexpr unsigned kPreemptions = 1;
+  void before() { make(kBytes, 1); }
+  void after() { after_all_was_read(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(add(i) == PushStatus::ok);
+      core->writer.end(nullptr);
+      MODEL_CHECK(core->writer.state() != PushStatus::ok);
+      core->close_writer(some_error());
+    } else {
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(read(i) == ReadStatus::ok);
+      MODEL_CHECK(read(2) == ReadStatus::end);
+      MODEL_CHECK(core->reader.finished());
+      core->close_reader();
+    }
+  }
+};
+
+/// Finish against fail from elsewhere: the first wins, for everybody alike.
+struct FinishOrFail : StreamTest<FinishOrFail, 3, 1> {
+  static constexpr const char* kName = "finish_or_fail";
+  std::unique_ptr<Var<int>> reason;
+  void before() {
+    StreamTest::before();
+    reason = std::make_unique<Var<int>>(0);
+  }
+  void after() {
+    after_all_was_read();
+    reason.reset();
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      core->writer.end(nullptr);
+      core->close_writer(some_error());
+    } else if (index == 1) {
+      *reason = 7;
+      core->end_with(some_error(), nullptr);
+    } else {
+      const ReadStatus end = read(0);
+      MODEL_CHECK(end == ReadStatus::end || end == ReadStatus::failed);
+      MODEL_CHECK((core->error != nullptr) == (end == ReadStatus::failed));
+      // What happened before the failure that won happens before its being seen.
+      if (end == ReadStatus::failed) MODEL_CHECK(static_cast<int>(*reason) == 7);
+      MODEL_CHECK(read(0) == end);
+      core->close_reader();
+    }
+  }
+};
+
+/// A writer that goes without a word.
+struct Abandoned : StreamTest<Abandoned, 2, 1> {
+  static constexpr const char* kName = "abandoned";
+  void after() { after_all_was_read(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      MODEL_CHECK(add(0) == PushStatus::ok);
+      core->close_writer(some_error());
+    } else {
+      MODEL_CHECK(read(0) == ReadStatus::ok);
+      MODEL_CHECK(read(1) == ReadStatus::failed);
+      core->close_reader();
+    }
+  }
+};
+
+/// Cancel from a third thread against a writer that waits for room and a reader that waits for
+/// bytes.
+template <class Derived, int kBlocks>
+struct CancelTest : StreamTest<Derived, 3, kBlocks> {
+  PushStatus pushed = PushStatus::ok;
+  ReadStatus seen = ReadStatus::ok;
+  void before() { this->make(kBytes, 1); }
+  void after() {
+    MODEL_CHECK(seen == ReadStatus::cancelled || seen == ReadStatus::failed);
+    StreamTest<Derived, 3, kBlocks>::after();
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < kBlocks && pushed == PushStatus::ok; ++i) {
+        pushed = this->add(i);
+        MODEL_CHECK(pushed == PushStatus::ok || pushed == PushStatus::cancelled);
+      }
+      this->core->close_writer(some_error());
+    } else if (index == 1) {
+      this->core->cancel();
+    } else {
+      for (int i = 0; seen == ReadStatus::ok; ++i) seen = this->read(i);
+      this->core->close_reader();
+    }
+  }
+};
+struct Cancel : CancelTest<Cancel, 1> {
+  static constexpr const char* kName = "cancel";
+};
+struct CancelBothWait : CancelTest<CancelBothWait, 2> {
+  static constexpr const char* kName = "cancel_both_wait";
+  static constexpr unsigned kPreemptions = 1;
+};
+
+/// A cancel that came before a read ends it, although the run still holds bytes.
+struct CancelClosesFastPath : StreamTest<CancelClosesFastPath, 2, 1> {
+  static constexpr const char* kName = "cancel_closes_fast_path";
+  Gate cancelled;
+  void before() {
+    StreamTest::before();
+    MODEL_CHECK(add(0) == PushStatus::ok);
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      core->cancel();
+      cancelled.open();
+    } else {
+      const ReadStatus status = core->reader.ensure(1, Wait{}, true);
+      MODEL_CHECK(status == ReadStatus::ok || status == ReadStatus::cancelled);
+      cancelled.pass();
+      MODEL_CHECK(core->fast_end.load(std::memory_order_relaxed) == nullptr);
+      MODEL_CHECK(core->reader.ensure(1, Wait{}, true) == ReadStatus::cancelled);
+    }
+  }
+  void after() {
+    core->close_writer(some_error());
+    core->close_reader();
+    StreamTest::after();
+  }
+};
+
+/// The reader goes while the writer waits for room or publishes; what nobody read is drained.
+struct ReaderGoes : StreamTest<ReaderGoes, 2, 3> {
+  static constexpr const char* kName = "reader_goes";
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 3 && add(i) == PushStatus::ok; ++i) {
+      }
+      core->close_writer(some_error());
+    } else {
+      MODEL_CHECK(read(0) == ReadStatus::ok);
+      core->close_reader();
+    }
+  }
+};
+
+/// A guard on a worker holds all the memory; its drop wakes writer and reader, and may be the end
+/// of the whole stream.
+struct GuardOnWorker : StreamTest<GuardOnWorker, 3, 2> {
+  static constexpr const char* kName = "guard_on_worker";
+  static constexpr unsigned kPreemptions = 0;
+  BasicGuard<ModelPolicy> guard;
+  Gate handed_over;
+  void before() { make(kBytes, 2); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 2 && add(i) == PushStatus::ok; ++i) {
+      }
+      core->writer.end(nullptr);
+      core->close_writer(some_error());
+    } else if (index == 1) {
+      handed_over.pass();
+      BasicGuard<ModelPolicy> mine = std::move(guard);
+      MODEL_CHECK(static_cast<int>(blocks[0].content) == 1);
+    } else {
+      MODEL_CHECK(read(0) == ReadStatus::ok);
+      guard = core->reader.pin();
+      handed_over.open();
+      const ReadStatus second = read(1);
+      // The grace may run out: time is the checker's.
+      MODEL_CHECK(second == ReadStatus::ok || second == ReadStatus::exhausted);
+      core->close_reader();
+    }
+  }
+};
+
+/// A share on a worker against the reader's letting go: the last of the two ends the block, after
+/// all uses. What SharedBytes does, whose body is not a template.
+template <class Derived, std::uint64_t kKind>
+struct ShareTest : StreamTest<Derived, 2, 1> {
+  Gate shared;
+  void before() {
+    this->make(kBytes, 2);
+    MODEL_CHECK(this->add(0) == PushStatus::ok);
+    this->core->writer.end(nullptr);
+    this->core->close_writer(some_error());
+  }
+  void thread(unsigned index) {
+    TestBlock& block = this->blocks[0];
+    if (index == 0) {
+      MODEL_CHECK(this->read(0) == ReadStatus::ok);
+      block.holders.fetch_add(kKind, std::memory_order_relaxed);
+      this->core->add_reference();
+      shared.open();
+      MODEL_CHECK(static_cast<int>(block.content) == 1);
+      MODEL_CHECK(this->read(1) == ReadStatus::end);
+      this->core->close_reader();
+    } else {
+      shared.pass();
+      MODEL_CHECK(static_cast<int>(block.content) == 1);
+      detail::drop_hold<ModelPolicy>(&block, kKind, false);
+      this->core->drop_reference();
+    }
+  }
+  void after() {
+    MODEL_CHECK(this->core->account.detached() == 0);
+    this->after_all_was_read();
+  }
+};
+struct BoundedShare : ShareTest<BoundedShare, Record::kBounded> {
+  static constexpr const char* kName = "bounded_share";
+};
+struct DetachedShare : ShareTest<DetachedShare, Record::kDetached> {
+  static constexpr const char* kName = "detached_share";
+};
+
+/// The books as anybody may look at them: never more given back than charged.
+struct Books : Test<Books, 4> {
+  static constexpr const char* kName = "books";
+  std::unique_ptr<detail::Account<ModelPolicy>> account;
+  Gate published;
+  Gate retired;
+  void before() { account = std::make_unique<detail::Account<ModelPolicy>>(); }
+  void after() {
+    MODEL_CHECK(account->used() == 0);
+    account.reset();
+  }
+  void thread(unsigned index) {
+    if (index == 0) {  // The writer.
+      account->charge(8);
+      published.open();
+    } else if (index == 1) {  // The reader.
+      published.pass();
+      account->charge_gathered(8);
+      retired.open();
+      account->give_back_by_reader(8);
+    } else if (index == 2) {  // Who drops the last guard.
+      retired.pass();
+      account->give_back_by_others(8);
+    } else {
+      MODEL_CHECK(account->used() <= 16);
+    }
+  }
+};
+
+/// Both ends go at once: the last one destroys the stream, after the other's last use.
+struct BothGo : StreamTest<BothGo, 2, 1> {
+  static constexpr const char* kName = "both_go";
+  void before() {
+    StreamTest::before();
+    core->drop_reference();
+  }
+  void after() { blocks.reset(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      MODEL_CHECK(add(0) == PushStatus::ok || !taken[0]);
+      core->close_writer(some_error());
+    } else {
+      core->close_reader();
+    }
+  }
+};
+
+/// The reference count by itself: what each holder did comes before the end.
+struct References : Test<References, 3> {
+  static constexpr const char* kName = "references";
+  struct Shared : detail::StreamShared<ModelPolicy> {
+    static StreamOptions small() {
+      StreamOptions options;
+      options.max_items = 1;
+      return options;
+    }
+    static void end_of(detail::StreamShared<ModelPolicy>* shared) noexcept {
+      auto* const self = static_cast<Shared*>(shared);
+      self->used = -1;
+      delete self;
+    }
+    Shared() : StreamShared(small(), &end_of) {}
+    Var<int> used = 0;
+  };
+  Shared* shared = nullptr;
+  void before() {
+    shared = new Shared;
+    shared->add_reference();
+  }
+  void thread(unsigned) {
+    MODEL_CHECK(static_cast<int>(shared->used) == 0);
+    shared->drop_reference();
+  }
+};
+
+/// A read of more than the bound holds: the reader gathers what is there, so that the writer goes
+/// on.
+struct ReadBeyondBound : StreamTest<ReadBeyondBound, 2, 2> {
+  static constexpr const char* kName = "read_beyond_bound";
+  static constexpr unsigned kPreemptions = 1;
+  void before() { make(kBytes, 2); }
+  void after() { after_all_was_read(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(add(i) == PushStatus::ok);
+      core->close_writer(some_error());
+    } else {
+      MODEL_CHECK(core->reader.ensure(2 * kBytes, Wait{}, true) == ReadStatus::ok);
+      const ByteView view = core->reader.take(2 * kBytes);
+      MODEL_CHECK(view.data()[0] == std::byte(1) && view.data()[kBytes] == std::byte(2));
+      MODEL_CHECK(core->reader.ensure(1, Wait{}, true) == ReadStatus::failed);
+      core->close_reader();
+    }
+  }
+};
+
+/// The reader makes room and then waits for the writer elsewhere: the giving back is the only wake.
+struct RoomWithoutFurtherRead : StreamTest<RoomWithoutFurtherRead, 2, 2> {
+  static constexpr const char* kName = "room_without_further_read";
+  Gate added;
+  void before() { make(kBytes, 2); }
+  void after() { after_all_was_read(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(add(i) == PushStatus::ok);
+      added.open();
+      core->close_writer(some_error());
+    } else {
+      MODEL_CHECK(read(0) == ReadStatus::ok);
+      MODEL_CHECK(core->reader.ensure(0, Wait{}, true) == ReadStatus::ok);
+      added.pass();
+      MODEL_CHECK(read(1) == ReadStatus::ok);
+      core->close_reader();
+    }
+  }
+};
+
+}  // namespace
+}  // namespace forebay::model
+
+int main(int argc, char** argv) {
+  using namespace forebay::model;
+  some_error();
+  return run_models<Finish, FinishOrFail, Abandoned, Cancel, CancelBothWait, CancelClosesFastPath,
+                    ReaderGoes, GuardOnWorker, BoundedShare, DetachedShare, Books, BothGo,
+                    References, ReadBeyondBound, RoomWithoutFurtherRead>("stream_ends", argc, argv);
+}
