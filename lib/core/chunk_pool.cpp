@@ -75,10 +75,12 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
     PoolRecord* block = nullptr;
     if (free_[class_index(capacity)].try_dequeue(block)) return block;
     take_memory(capacity);
-    void* const memory = ::operator new(kHeaderBytes + capacity, kAlignment, std::nothrow);
-    if (memory == nullptr) {
+    void* memory = nullptr;
+    try {
+      memory = ::operator new(kHeaderBytes + capacity, kAlignment);
+    } catch (...) {
       forget(capacity);
-      throw std::bad_alloc();
+      throw;
     }
     return ::new (memory) PoolRecord(static_cast<std::byte*>(memory) + kHeaderBytes, capacity);
   }
