@@ -28,6 +28,7 @@
 //
 // When not to use: when several threads must pin or retire at once; that needs a general scheme.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -57,7 +58,10 @@ struct DropWatch {
 template <class P>
 struct EpochNode {
   // Added while the node is open, so that the count cannot come to zero.
-  static constexpr std::int64_t kOpen = std::int64_t{1} << 40;
+  static constexpr std::int64_t kOpen = std::int64_t{1} << 41;
+  // What a living predecessor counts: more than there can be guards, so that they can be told
+  // apart.
+  static constexpr std::int64_t kPredecessor = std::int64_t{1} << 40;
 
   EpochNode(std::int64_t initial, DropWatch<P>* drop_watch) noexcept
       : count(initial), watch(drop_watch) {}
@@ -66,6 +70,14 @@ struct EpochNode {
   void append(Retirable* object) noexcept {
     object->next_retired = retired;
     retired = object;
+  }
+
+  /// As append(), but the object is reclaimed after all that was left in the node before.
+  void append_last(Retirable* object) noexcept {
+    Retirable** end = &retired;
+    while (*end != nullptr) end = &(*end)->next_retired;
+    object->next_retired = nullptr;
+    *end = object;
   }
 
   /// Gives `held` references back. Whoever brings a closed node to zero reclaims the chain as far
@@ -78,7 +90,7 @@ struct EpochNode {
       node->reclaim_all();
       delete node;
       node = next;
-      held = 1;  // the reference that a node holds on its successor
+      held = kPredecessor;
     }
   }
 
@@ -90,8 +102,8 @@ struct EpochNode {
     }
   }
 
-  // Guards that were not dropped where the issuer counts them, one for a living predecessor, and
-  // kOpen while open.
+  // Guards that were not dropped where the issuer counts them, kPredecessor for a living
+  // predecessor, and kOpen while open.
   typename P::template atomic<std::int64_t> count;
   DropWatch<P>* const watch;
   // Written by the issuer before the node is closed by (E3), read after the count came to zero.
@@ -152,7 +164,9 @@ class BasicEpochDomain {
   /// objects retired under a guard. Throws std::bad_alloc.
   explicit BasicEpochDomain(std::size_t guards_max = kGuardsMaxDefault,
                             detail::DropWatch<P>* watch = nullptr)
-      : open_(new Node(Node::kOpen, watch)), guards_max_(static_cast<std::int64_t>(guards_max)) {}
+      : open_(new Node(Node::kOpen, watch)),
+        guards_max_(static_cast<std::int64_t>(
+            std::min<std::uint64_t>(guards_max, Node::kPredecessor - 1))) {}
 
   BasicEpochDomain(const BasicEpochDomain&) = delete;
   BasicEpochDomain& operator=(const BasicEpochDomain&) = delete;
@@ -163,7 +177,7 @@ class BasicEpochDomain {
   /// Pins the present epoch. Thread role: issuer. Wait-free.
   /// Throws LimitExceeded at guards_max; nothing has changed then.
   [[nodiscard]] Guard pin() {
-    if (pins_ >= guards_max_) [[unlikely]]
+    if (pins_ >= pins_max_) [[unlikely]]
       fold_pins();
     ++pins_;
     return Guard(open_);
@@ -179,15 +193,15 @@ class BasicEpochDomain {
       return;
     }
     open_->append(object);
-    // One for the predecessor. Without memory the object stays in the open node.
-    Node* const successor = new (std::nothrow) Node(Node::kOpen + 1, open_->watch);
+    // Without memory the object stays in the open node.
+    Node* const successor = new (std::nothrow) Node(Node::kOpen + Node::kPredecessor, open_->watch);
     if (successor != nullptr) close(std::exchange(open_, successor), successor);
   }
 
   /// As retire(), and nothing can be pinned or retired any more: for an object that everything
   /// retired before depends on, such as the domain's own home. Thread role: issuer.
   void retire_last(Retirable* object) noexcept {
-    open_->append(object);
+    open_->append_last(object);
     close(std::exchange(open_, nullptr), nullptr);
   }
 
@@ -202,16 +216,21 @@ class BasicEpochDomain {
   // Nobody can pin the node any more; its count becomes the number of its holders.
   void close(Node* node, Node* successor) noexcept {
     node->next = successor;
+    pins_max_ = guards_max_;
     // (E3) acq_rel, as the subtraction (E2): publishes what was left in the node to the last
     // holder.
     Node::drop(node, Node::kOpen - std::exchange(pins_, 0));
   }
 
+  // Finds out how many guards of the open epoch live, and so how many more may be pinned before
+  // that must be found out again.
   void fold_pins() {
     // Relaxed: the issuer's own pins change place; the sum is the same.
-    const std::int64_t held = open_->count.fetch_add(pins_, detail::relaxed) + pins_ - Node::kOpen;
+    const std::int64_t count = open_->count.fetch_add(pins_, detail::relaxed) + pins_;
+    const std::int64_t held = count % Node::kPredecessor;
     pins_ = 0;
-    if (held >= guards_max_) {
+    pins_max_ = guards_max_ - held;
+    if (pins_max_ <= 0) {
       throw LimitExceeded("guards alive at once", static_cast<std::uint64_t>(guards_max_),
                           static_cast<std::uint64_t>(held) + 1);
     }
@@ -220,6 +239,7 @@ class BasicEpochDomain {
   Node* open_;             // where pin() counts
   std::int64_t pins_ = 0;  // guards pinned on open_ that its count does not know of
   const std::int64_t guards_max_;
+  std::int64_t pins_max_ = guards_max_;  // pins_ up to which guards_max_ cannot be passed
 };
 
 using EpochDomain = BasicEpochDomain<detail::SystemPolicy>;

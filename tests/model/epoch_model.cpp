@@ -177,6 +177,43 @@ struct ShortMemory : EpochTest<ShortMemory, 3, 3, 2> {
   }
 };
 
+/// The last object is reclaimed after all the others, also where they share a node for want of
+/// memory.
+struct RetireLast : EpochTest<RetireLast, 2, 3, 1> {
+  static constexpr const char* kName = "retire_last";
+  struct Home : Object {
+    RetireLast* test = nullptr;
+  } home;
+  void before() {
+    EpochTest::before();
+    home.test = this;
+    home.reclaim = [](Retirable* self) noexcept {
+      auto* const home = static_cast<Home*>(self);
+      home->reclaimed = static_cast<int>(home->reclaimed) + 1;
+      for (int i = 0; i < 3; ++i) {
+        MODEL_CHECK(static_cast<int>(home->test->objects[i].reclaimed) == 1);
+      }
+    };
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 3; ++i) fill(i);
+      g_memory_may_be_short = true;
+      boxes[0].send(domain->pin());
+      for (int i = 0; i < 3; ++i) domain->retire(&objects[i]);
+      g_memory_may_be_short = false;
+      domain->retire_last(&home);
+    } else {
+      HeldGuard mine = boxes[0].receive();
+      objects[2].hold();
+    }
+  }
+  void after() {
+    EpochTest::after();
+    MODEL_CHECK(static_cast<int>(home.reclaimed) == 1);
+  }
+};
+
 /// The limit folds the issuer's pins into the shared count while workers drop.
 struct Limit : EpochTest<Limit, 2, 2, 2> {
   static constexpr const char* kName = "limit";
@@ -242,6 +279,6 @@ struct Watched : EpochTest<Watched, 2, 1, 1> {
 
 int main(int argc, char** argv) {
   using namespace forebay::model;
-  return run_models<Copies, Epochs, HeldBackOrNot, GuardsOutliveDomain, ShortMemory, Limit,
-                    Watched>("epoch", argc, argv);
+  return run_models<Copies, Epochs, HeldBackOrNot, GuardsOutliveDomain, ShortMemory, RetireLast,
+                    Limit, Watched>("epoch", argc, argv);
 }
