@@ -157,6 +157,7 @@ void report(benchmark::State& state, const Input& input, std::int64_t copied) {
   const auto batches = static_cast<double>(input.batches);
   state.counters["per_batch"] = benchmark::Counter(
       passes * batches, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  if (copied < 0) return;  // Not known.
   state.counters["copied_percent"] =
       100.0 * static_cast<double>(copied) / static_cast<double>(input.bytes->size()) / passes;
 }
@@ -242,7 +243,7 @@ void ArrowPush(benchmark::State& state) {
     }
     if (counter->batches != input.batches) state.SkipWithError("batches are missing");
   }
-  report(state, input, 0);
+  report(state, input, -1);
 }
 
 void ArrowWhole(benchmark::State& state) {
