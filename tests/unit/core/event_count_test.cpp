@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// EventCount: a wait ends for its reason and for no other, and a callback runs once.
+
+#include "forebay/event_count.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stop_token>
+#include <thread>
+
+#include "forebay/spsc_queue.h"
+#include "unit/core/support.h"
+
+namespace forebay::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kNever = [] { return false; };
+constexpr auto kAlready = [] { return true; };
+
+/// Parks at once, so that a test can wait until its waiter sleeps.
+struct Parking {
+  EventCount event{0};
+  std::atomic<bool> flag{false};
+
+  void await_parked(std::uint64_t parks = 1) {
+    eventually([&] { return event.stats().parks >= parks && event.has_waiter(); });
+  }
+  WaitStatus await(Deadline deadline = Deadline::never(), std::stop_token stop = {}) {
+    return event.await([this] { return flag.load(std::memory_order_acquire); }, deadline, stop);
+  }
+  void set() { flag.store(true, std::memory_order_release); }
+};
+
+TEST(EventCount, DoesNotWaitForWhatHoldsAlready) {
+  EventCount event;
+  EXPECT_EQ(event.await(kAlready), WaitStatus::ready);
+  EXPECT_EQ(event.stats().waits, 0U);
+}
+
+TEST(EventCount, WakesAWaiterThatSleeps) {
+  Parking parking;
+  WaitStatus status = WaitStatus::stopped;
+  {
+    std::jthread waiter([&] { status = parking.await(); });
+    parking.await_parked();
+    parking.set();
+    parking.event.notify();
+  }
+  EXPECT_EQ(status, WaitStatus::ready);
+  EXPECT_EQ(parking.event.stats().waits, 1U);
+  EXPECT_GT(parking.event.stats().waited_ns, 0U);
+  EXPECT_FALSE(parking.event.has_waiter());
+}
+
+TEST(EventCount, SleepsOnAfterANotifyWithoutTheCondition) {
+  Parking parking;
+  {
+    std::jthread waiter([&] { EXPECT_EQ(parking.await(), WaitStatus::ready); });
+    parking.await_parked();
+    parking.event.notify();
+    eventually([&] { return parking.event.stats().spurious_wakes == 1; });
+    parking.await_parked();
+    parking.set();
+    parking.event.notify();
+  }
+  EXPECT_GE(parking.event.stats().spurious_wakes, 1U);
+}
+
+TEST(EventCount, TimesOutNotBeforeTheDeadline) {
+  EventCount event{0};
+  const auto began = Deadline::clock::now();
+  EXPECT_EQ(event.await(kNever, Deadline::after(20ms)), WaitStatus::timed_out);
+  EXPECT_GE(Deadline::clock::now() - began, 20ms);
+  EXPECT_FALSE(event.has_waiter());
+}
+
+TEST(EventCount, TriesOnceWhenTheDeadlineHasPassed) {
+  EventCount event;
+  int looks = 0;
+  const auto look = [&] { return ++looks > 1; };
+  EXPECT_EQ(event.await(look, Deadline::after(0ms)), WaitStatus::timed_out);
+  EXPECT_EQ(looks, 1);
+  looks = 0;
+  EXPECT_EQ(event.await(look, Deadline::after(-1s)), WaitStatus::timed_out);
+  EXPECT_EQ(looks, 1);
+  looks = 0;
+  EXPECT_EQ(event.await(look, Deadline::at(Deadline::time_point::min())), WaitStatus::timed_out);
+  EXPECT_EQ(looks, 1);
+  EXPECT_EQ(event.stats().waits, 0U);
+}
+
+TEST(EventCount, ReportsAConditionThatHoldsAtTheDeadlineAsReady) {
+  EventCount event;
+  EXPECT_EQ(event.await(kAlready, Deadline::after(-1s)), WaitStatus::ready);
+}
+
+TEST(EventCount, TakesADeadlineBeyondTheClockForNever) {
+  Parking parking;
+  std::jthread waiter([&] {
+    EXPECT_EQ(parking.await(Deadline::after(std::chrono::hours::max())), WaitStatus::ready);
+  });
+  parking.await_parked();
+  parking.set();
+  parking.event.notify();
+}
+
+TEST(EventCount, DoesNotWaitWhenStopWasRequestedBefore) {
+  EventCount event;
+  std::stop_source source;
+  source.request_stop();
+  EXPECT_EQ(event.await(kNever, Deadline::never(), source.get_token()), WaitStatus::stopped);
+  EXPECT_EQ(event.await(kAlready, Deadline::never(), source.get_token()), WaitStatus::ready);
+}
+
+TEST(EventCount, StopsAWaiterThatSleeps) {
+  Parking parking;
+  std::stop_source source;
+  WaitStatus status = WaitStatus::ready;
+  {
+    std::jthread waiter([&] { status = parking.await(Deadline::never(), source.get_token()); });
+    parking.await_parked();
+    source.request_stop();
+  }
+  EXPECT_EQ(status, WaitStatus::stopped);
+  EXPECT_FALSE(parking.event.has_waiter());
+}
+
+TEST(EventCount, IgnoresAStopTokenWithoutASource) {
+  EventCount event{0};
+  EXPECT_EQ(event.await(kNever, Deadline::after(1ms), std::stop_token{}), WaitStatus::timed_out);
+}
+
+TEST(EventCount, NotifiesOnlyIfWorthwhile) {
+  Parking parking;
+  int asked = 0;
+  parking.event.notify_if([&] { return ++asked > 0; });
+  EXPECT_EQ(asked, 0) << "nobody waits, so nobody is to be asked";
+  std::jthread waiter([&] { EXPECT_EQ(parking.await(), WaitStatus::ready); });
+  parking.await_parked();
+  parking.set();
+  parking.event.notify_if([] { return false; });
+  EXPECT_TRUE(parking.event.has_waiter());
+  parking.event.notify_if([] { return true; });
+}
+
+struct Counted {
+  int runs = 0;
+  static void run(void* context) { ++static_cast<Counted*>(context)->runs; }
+};
+
+TEST(EventCountCallback, RunsOnceAtTheNextNotify) {
+  EventCount event;
+  Counted counted;
+  ASSERT_TRUE(event.arm(&Counted::run, &counted, kNever));
+  EXPECT_EQ(counted.runs, 0);
+  event.notify();
+  event.notify();
+  EXPECT_EQ(counted.runs, 1);
+  EXPECT_FALSE(event.disarm());
+}
+
+TEST(EventCountCallback, IsNotArmedWhenTheConditionHolds) {
+  EventCount event;
+  Counted counted;
+  EXPECT_FALSE(event.arm(&Counted::run, &counted, kAlready));
+  event.notify();
+  EXPECT_EQ(counted.runs, 0);
+}
+
+TEST(EventCountCallback, CanBeTakenBack) {
+  EventCount event;
+  Counted counted;
+  ASSERT_TRUE(event.arm(&Counted::run, &counted, kNever));
+  EXPECT_TRUE(event.disarm());
+  EXPECT_FALSE(event.disarm());
+  event.notify();
+  EXPECT_EQ(counted.runs, 0);
+}
+
+TEST(EventCountCallback, CanBeArmedAgain) {
+  EventCount event;
+  Counted first;
+  Counted second;
+  ASSERT_TRUE(event.arm(&Counted::run, &first, kNever));
+  event.notify();
+  ASSERT_TRUE(event.arm(&Counted::run, &second, kNever));
+  event.notify();
+  EXPECT_EQ(first.runs, 1);
+  EXPECT_EQ(second.runs, 1);
+}
+
+TEST(EventCountStress, LosesNoWakeBetweenTwoThreadsThatWaitForEachOther) {
+  const std::uint64_t kCount = from_environment("FOREBAY_EVENT_ROUNDS", 20'000);
+  SpscQueue<std::uint64_t> queue(1);
+  EventCount data{0};
+  EventCount room{0};
+  std::jthread producer([&] {
+    for (std::uint64_t i = 0; i < kCount; ++i) {
+      ASSERT_EQ(room.await([&] { return queue.has_room(); }), WaitStatus::ready);
+      ASSERT_TRUE(queue.try_push(i));
+      data.notify();
+    }
+  });
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    ASSERT_EQ(data.await([&] { return queue.front() != nullptr; }), WaitStatus::ready);
+    std::uint64_t item = 0;
+    ASSERT_TRUE(queue.try_pop(item));
+    ASSERT_EQ(item, i);
+    queue.flush();
+    room.notify();
+  }
+}
+
+TEST(EventCountStress, LosesNoWakeOfManyNotifiers) {
+  constexpr int kNotifiers = 3;
+  const int kRounds = static_cast<int>(from_environment("FOREBAY_EVENT_ROUNDS", 5'000));
+  EventCount event{0};
+  std::atomic<int> count{0};
+  std::atomic<int> round{0};
+  std::vector<std::jthread> notifiers;
+  for (int i = 0; i < kNotifiers; ++i) {
+    notifiers.emplace_back([&] {
+      for (int mine = 1; mine <= kRounds; ++mine) {
+        eventually([&] { return round.load(std::memory_order_acquire) >= mine; });
+        count.fetch_add(1, std::memory_order_release);
+        event.notify();
+      }
+    });
+  }
+  for (int now = 1; now <= kRounds; ++now) {
+    round.store(now, std::memory_order_release);
+    const auto all = [&] { return count.load(std::memory_order_acquire) == now * kNotifiers; };
+    ASSERT_EQ(event.await(all), WaitStatus::ready);
+  }
+}
+
+#if FOREBAY_CHECKED
+TEST(EventCountDeathTest, DiesWhenDestroyedUnderAWaiter) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        auto parking = std::make_unique<Parking>();
+        std::thread waiter([&] { (void)parking->await(); });
+        waiter.detach();
+        parking->await_parked();
+        parking.reset();
+      },
+      "contract violation");
+}
+#endif
+
+}  // namespace
+}  // namespace forebay::test
