@@ -6,7 +6,9 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import subprocess
+import time
 
 
 def output_of(*command, cwd=None):
@@ -45,6 +47,27 @@ def compiler_of(build_dir):
     return f"{version}, {entries.get(f'CMAKE_CXX_FLAGS_{build_type}', '').strip()}"
 
 
+class Neighbours:
+    """What everybody else does with the processors, between construction and cores()."""
+
+    def __init__(self):
+        self.begin = self.now()
+
+    @staticmethod
+    def now():
+        user, nice, system, _, _, irq, softirq, steal = map(
+            int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+        ticks = user + nice + system + irq + softirq + steal
+        own = sum(sum(resource.getrusage(who)[:2])
+                  for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK") - own
+
+    def cores(self):
+        """Processors that others kept busy, or that were stolen, on average."""
+        begin, end = self.begin, self.now()
+        return max(0.0, (end[1] - begin[1]) / (end[0] - begin[0]))
+
+
 def describe(checkout, build_dir):
     commit = output_of("git", "rev-parse", "--short=12", "HEAD", cwd=checkout) or "unknown"
     if output_of("git", "status", "--porcelain", "--untracked-files=no", cwd=checkout):
@@ -58,7 +81,6 @@ def describe(checkout, build_dir):
         "system": distribution(),
         "compiler": compiler_of(build_dir),
         "commit": commit,
-        "load": round(os.getloadavg()[0], 2),
     }
 
 
@@ -67,5 +89,5 @@ def as_lines(machine):
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB;"
         f" {machine['system']}, Linux {machine['kernel']}",
         f"{machine['compiler']}; commit {machine['commit']}; {machine['date']};"
-        f" load before {machine['load']}",
+        f" others kept {machine['others_cores']:.2f} cores busy meanwhile",
     ]

@@ -128,7 +128,6 @@ def main():
         console.print(f"{program} was not built")
         return 1
     processes.selftest(program)
-    described = machine.describe(CHECKOUT, build_dir)
     columns = (rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn(),
                rich.progress.DownloadColumn(), rich.progress.TransferSpeedColumn())
     with rich.progress.Progress(*columns, console=console, transient=True,
@@ -137,6 +136,7 @@ def main():
                                  progress)
         settings = processes.Settings(program, lineitem.file, options.pace, options.work,
                                       options.workers, options.budget << 20)
+        neighbours = machine.Neighbours()
         runner = Runner(console, progress, lineitem)
         all_rounds = {"table": runner.rounds(settings, options.modes, options.rounds, "round")}
         all_settings = {"table": settings}
@@ -150,6 +150,7 @@ def main():
     # The table is not folded to fit a narrow window, nor is what no window shows.
     if console.width < TABLE_WIDTH:
         console = rich.console.Console(highlight=False, width=TABLE_WIDTH)
+    described = {**machine.describe(CHECKOUT, build_dir), "others_cores": neighbours.cores()}
     lines = machine.as_lines(described)
     for line in lines:
         console.print(line)
