@@ -20,17 +20,25 @@ struct Block;
 class ByteView {
  public:
   constexpr ByteView() noexcept = default;
+  /// Views `size` bytes at `data`; `block` is what they lie in, null for memory that no stream
+  /// owns.
   constexpr ByteView(const std::byte* data, std::size_t size,
                      detail::Block* block = nullptr) noexcept
       : data_(data), size_bytes_(size), block_(block) {}
 
+  /// The first byte.
   [[nodiscard]] constexpr const std::byte* data() const noexcept { return data_; }
+  /// Size in bytes.
   [[nodiscard]] constexpr std::size_t size() const noexcept { return size_bytes_; }
+  /// Whether there are no bytes.
   [[nodiscard]] constexpr bool empty() const noexcept { return size_bytes_ == 0; }
+  /// The byte at `i`, which must be below size().
   [[nodiscard]] constexpr const std::byte& operator[](std::size_t i) const noexcept {
     return data_[i];
   }
+  /// For range loops.
   [[nodiscard]] constexpr const std::byte* begin() const noexcept { return data_; }
+  /// For range loops.
   [[nodiscard]] constexpr const std::byte* end() const noexcept { return data_ + size_bytes_; }
 
   /// Part of this view; `offset` and `offset + count` are clamped to the view.
@@ -41,9 +49,11 @@ class ByteView {
     return ByteView(data_ + offset, count, block_);
   }
 
+  /// As a span.
   [[nodiscard]] constexpr operator std::span<const std::byte>() const noexcept {
     return {data_, size_bytes_};
   }
+  /// As text.
   [[nodiscard]] operator std::string_view() const noexcept {
     return {reinterpret_cast<const char*>(data_), size_bytes_};
   }

@@ -18,7 +18,9 @@ namespace forebay {
 /// What to call when borrowed memory is no longer looked at. Called exactly once, on any thread,
 /// when no view can be left. Must not block or throw.
 struct Release {
+  /// Called once; null: nothing is called.
   void (*function)(void* context) noexcept = nullptr;
+  /// Passed to the function.
   void* context = nullptr;
 };
 
@@ -37,6 +39,7 @@ class Chunk {
   /// Takes the container over; its capacity is what counts against the stream's bound.
   /// Throws std::bad_alloc, in which case the argument is unchanged.
   [[nodiscard]] static Chunk adopt(std::string&& bytes);
+  /// As above.
   [[nodiscard]] static Chunk adopt(std::vector<std::byte>&& bytes);
   /// Memory of the caller, which stays valid and unchanged until `release` was called.
   /// Throws std::bad_alloc, in which case `release` is not called.
@@ -56,8 +59,10 @@ class Chunk {
     return chunk;
   }
 
+  /// Takes the bytes over; `other` has none then.
   Chunk(Chunk&& other) noexcept
       : block_(std::exchange(other.block_, nullptr)), bytes_(std::exchange(other.bytes_, {})) {}
+  /// Releases what it had, and takes the bytes over.
   Chunk& operator=(Chunk&& other) noexcept {
     if (this != &other) {
       reset();
@@ -68,10 +73,13 @@ class Chunk {
   }
   ~Chunk() { reset(); }
 
+  /// The first byte.
   [[nodiscard]] const std::byte* data() const noexcept { return bytes_.data(); }
+  /// The bytes.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
   /// Size in bytes.
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  /// Whether there are no bytes.
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
 
  private:

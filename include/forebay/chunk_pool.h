@@ -33,6 +33,7 @@ class LeaseCore;
 struct PoolRecord;
 }  // namespace detail
 
+/// Limits of a pool.
 struct PoolOptions {
   /// Bytes of blocks in use, kept warm and reserved, in all.
   std::size_t budget_bytes = std::size_t{256} << 20;
@@ -45,7 +46,9 @@ struct PoolOptions {
 /// A writable block that nobody else sees. Goes back to its pool when it is destroyed.
 class PoolBlock {
  public:
+  /// Takes the block over.
   PoolBlock(PoolBlock&&) noexcept = default;
+  /// Gives its block back, and takes the other over.
   PoolBlock& operator=(PoolBlock&&) noexcept = default;
 
   /// 64-byte aligned.
@@ -72,6 +75,7 @@ class PoolBlock {
   std::unique_ptr<Record, GiveBack> record_;
 };
 
+/// A budget of blocks. A handle: cheap to keep, and what it made may outlive it.
 class ChunkPool {
  public:
   /// Throws std::invalid_argument when a limit is zero or one block does not fit the budget.
@@ -85,6 +89,7 @@ class ChunkPool {
   [[nodiscard]] std::optional<PoolBlock> acquire_until(Deadline deadline,
                                                        std::stop_token stop = {});
 
+  /// The limits it was made with.
   [[nodiscard]] const PoolOptions& options() const noexcept;
   /// Bytes of the budget that are neither in use nor reserved.
   [[nodiscard]] std::size_t available_bytes() const noexcept;

@@ -12,7 +12,9 @@ namespace forebay {
 /// A deadline in the past or a duration of zero or less makes a call try once and not wait.
 class Deadline {
  public:
+  /// CLOCK_MONOTONIC, which the waits in the kernel use too.
   using clock = std::chrono::steady_clock;
+  /// A moment on that clock.
   using time_point = clock::time_point;
 
   /// A deadline that never passes.
@@ -33,7 +35,9 @@ class Deadline {
   /// The given point of the steady clock.
   [[nodiscard]] static constexpr Deadline at(time_point when) noexcept { return Deadline(when); }
 
+  /// Whether it never passes.
   [[nodiscard]] constexpr bool is_never() const noexcept { return when_ == time_point::max(); }
+  /// The moment.
   [[nodiscard]] constexpr time_point when() const noexcept { return when_; }
 
   /// Whether the deadline has passed. Reads the clock unless it is never().

@@ -42,7 +42,9 @@ namespace forebay {
 /// What can be retired: a base of the object, or a member of it. `reclaim` must not throw; it runs
 /// on the thread that drops the last guard, or inside retire(), and may free the object.
 struct Retirable {
+  /// The domain's own, from retire() on.
   Retirable* next_retired = nullptr;
+  /// Called once, when nobody can look at the object any more.
   void (*reclaim)(Retirable*) noexcept = nullptr;
 };
 
@@ -120,11 +122,14 @@ template <class P>
 class BasicGuard {
  public:
   BasicGuard() noexcept = default;
+  /// A copy holds as long as the original. One relaxed addition.
   BasicGuard(const BasicGuard& other) noexcept : node_(other.node_) {
     // Relaxed: the copied guard keeps the node alive, and its drop orders what came before.
     if (node_ != nullptr) node_->count.fetch_add(1, detail::relaxed);
   }
+  /// Takes the hold over.
   BasicGuard(BasicGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  /// Drops its own hold, and takes the other.
   BasicGuard& operator=(BasicGuard other) noexcept {
     std::swap(node_, other.node_);
     return *this;
@@ -152,12 +157,15 @@ class BasicGuard {
   detail::EpochNode<P>* node_ = nullptr;
 };
 
+/// The issuer: see the head of this file. `P` is the policy; use EpochDomain.
 template <class P>
 class BasicEpochDomain {
   using Node = detail::EpochNode<P>;
 
  public:
+  /// What pin() gives.
   using Guard = BasicGuard<P>;
+  /// Guards that may live at once for one epoch, unless said otherwise.
   static constexpr std::size_t kGuardsMaxDefault = std::size_t{1} << 20;
 
   /// `guards_max`: guards that may live at once for one epoch, which is the time between two
@@ -243,6 +251,7 @@ class BasicEpochDomain {
 };
 
 using EpochDomain = BasicEpochDomain<detail::SystemPolicy>;
+/// What StreamReader::pin() and EpochDomain::pin() give.
 using Guard = BasicGuard<detail::SystemPolicy>;
 
 }  // namespace forebay

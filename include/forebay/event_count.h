@@ -44,9 +44,12 @@ struct WaitStats {
   std::uint64_t waited_ns = 0;       ///< nanoseconds spent waiting, spinning included
 };
 
+/// One waiter, any number of notifiers: see the head of this file. `P` is the policy; use
+/// EventCount.
 template <class P>
 class BasicEventCount {
  public:
+  /// What arm() takes.
   using Callback = void (*)(void* context);
 
   /// `spin_ns_max`: longest time to spin before parking; 0 parks at once. The window actually used
@@ -62,6 +65,7 @@ class BasicEventCount {
                    "an EventCount was destroyed while a thread waits on it");
   }
 
+  /// Longest spin before a wait parks, in nanoseconds.
   static constexpr std::uint32_t kSpinNsMaxDefault = 20'000;
 
   /// Wakes the waiter, or runs its armed callback, if there is one.

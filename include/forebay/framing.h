@@ -29,6 +29,7 @@ enum class Framing : std::uint8_t {
 /// marker.
 class ArrowFrameScanner {
  public:
+  /// The parts of a message.
   enum class Part : std::uint8_t {
     prefix,    ///< marker and length
     metadata,  ///< the message's flatbuffer

@@ -26,9 +26,12 @@ enum class Retention : std::uint8_t {
 class SharedBytes {
  public:
   SharedBytes() noexcept = default;
+  /// One more share of the block. Wait-free.
   SharedBytes(const SharedBytes& other) noexcept;
+  /// Takes the share over.
   SharedBytes(SharedBytes&& other) noexcept
       : view_(std::exchange(other.view_, {})), retention_(other.retention_) {}
+  /// Drops its own share, and takes the other.
   SharedBytes& operator=(SharedBytes other) noexcept {
     std::swap(view_, other.view_);
     std::swap(retention_, other.retention_);
@@ -50,11 +53,17 @@ class SharedBytes {
     return part;
   }
 
+  /// The first byte.
   [[nodiscard]] const std::byte* data() const noexcept { return view_.data(); }
+  /// Size in bytes.
   [[nodiscard]] std::size_t size() const noexcept { return view_.size(); }
+  /// Whether there are no bytes.
   [[nodiscard]] bool empty() const noexcept { return view_.empty(); }
+  /// What the share counts as.
   [[nodiscard]] Retention retention() const noexcept { return retention_; }
+  /// As a span.
   [[nodiscard]] operator std::span<const std::byte>() const noexcept { return view_; }
+  /// As text.
   [[nodiscard]] operator std::string_view() const noexcept { return view_; }
 
  private:

@@ -41,6 +41,7 @@
 
 namespace forebay {
 
+/// The queue: see the head of this file. `P` is the policy.
 template <class T, class P = detail::SystemPolicy>
 class SpscQueue {
   static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
@@ -50,6 +51,7 @@ class SpscQueue {
   /// Items beside one state word; see the layout above.
   static constexpr std::size_t kItemsPerLine =
       sizeof(T) <= 16 && alignof(T) <= 8 ? (64 - sizeof(std::uint64_t)) / sizeof(T) : 1;
+  /// Largest capacity, in items.
   static constexpr std::size_t kCapacityMax = std::size_t{1} << 31;
 
   /// A queue that takes at least `capacity` items, 1 to kCapacityMax, beyond what was popped.
@@ -81,6 +83,7 @@ class SpscQueue {
     producer_.advance(1, line_count_);
     return true;
   }
+  /// Pushes a copy, otherwise as above.
   [[nodiscard]] bool try_push(
       const T& item) noexcept requires std::is_nothrow_copy_constructible_v<T> {
     return try_push(T(item));

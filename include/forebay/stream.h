@@ -57,6 +57,7 @@ struct StreamAccess;
 
 /// What try_read() and read_until() give back.
 struct ReadResult {
+  /// How the read ended.
   ReadStatus status;
   ByteView view;          ///< the bytes, when the status is ok; else empty
   std::size_t available;  ///< bytes that can be read without waiting; when ok, the size of the view
@@ -66,7 +67,9 @@ struct ReadResult {
 /// assigned to or destroyed.
 class StreamWriter {
  public:
+  /// Takes the end over.
   StreamWriter(StreamWriter&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  /// Exchanges the ends.
   StreamWriter& operator=(StreamWriter&& other) noexcept {
     std::swap(core_, other.core_);
     return *this;
@@ -96,6 +99,7 @@ class StreamWriter {
   /// Ends the stream with an error: what was added before can still be read, then reads throw it.
   /// A null pointer and a zero code count as Abandoned and as std::errc::io_error.
   void fail(std::exception_ptr error) noexcept;
+  /// As above, with a std::system_error.
   void fail(std::error_code error) noexcept;
 
   /// Ends the stream for both sides: what is unread is discarded, every wait ends, every later call
@@ -124,7 +128,9 @@ class StreamWriter {
 /// it returns), and longer under a guard. peek(), at_end() and finished() consume nothing.
 class StreamReader {
  public:
+  /// Takes the end over.
   StreamReader(StreamReader&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  /// Exchanges the ends.
   StreamReader& operator=(StreamReader&& other) noexcept {
     std::swap(core_, other.core_);
     return *this;
@@ -179,6 +185,7 @@ class StreamReader {
   [[nodiscard]] T read_be() {
     return read_integer<T, std::endian::big>();
   }
+  /// Little-endian, otherwise as above.
   template <std::integral T>
   [[nodiscard]] T read_le() {
     return read_integer<T, std::endian::little>();
@@ -266,7 +273,9 @@ class StreamReader {
 
 /// The two ends of a new stream: `auto [writer, reader] = make_stream(options);`
 struct Stream {
+  /// For the receiving thread.
   StreamWriter writer;
+  /// For the deserializing thread.
   StreamReader reader;
 };
 

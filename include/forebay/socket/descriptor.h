@@ -21,14 +21,18 @@ class Descriptor {
   Descriptor() noexcept = default;
   /// Takes the descriptor over.
   explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  /// Takes the descriptor over.
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  /// Exchanges the descriptors.
   Descriptor& operator=(Descriptor&& other) noexcept {
     std::swap(fd_, other.fd_);
     return *this;
   }
   ~Descriptor();
 
+  /// The number; -1 for none.
   [[nodiscard]] int get() const noexcept { return fd_; }
+  /// Whether there is one.
   [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
   /// Gives the descriptor away.
   [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
@@ -68,6 +72,7 @@ class Listener {
   /// Listens on 127.0.0.1; port 0 takes a free one.
   [[nodiscard]] static Listener listen_loopback(std::uint16_t port);
 
+  /// Takes the socket and its file over.
   Listener(Listener&& other) noexcept
       : descriptor_(std::move(other.descriptor_)),
         path_(std::exchange(other.path_, {})),
@@ -84,6 +89,7 @@ class Listener {
 
   /// The TCP port; 0 for a Unix socket.
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  /// For poll(2); still the listener's.
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
 
  private:

@@ -33,7 +33,9 @@ enum class ReceiveMode : std::uint8_t {
   automatic,  ///< inline, and threaded while that is measured to be faster
 };
 
+/// How to receive.
 struct ReceiverOptions {
+  /// Who receives.
   ReceiveMode mode = ReceiveMode::automatic;
   /// What the bytes are. With Arrow IPC, large bodies are received straight into one aligned block.
   Framing framing = Framing::none;
@@ -44,6 +46,7 @@ struct ReceiverOptions {
   StreamOptions stream = {};
 };
 
+/// What receiving came to; see SocketReceiver::stats().
 struct ReceiverStats {
   std::uint64_t system_calls = 0;     ///< calls that receive
   std::uint64_t bodies_straight = 0;  ///< bodies received into one block of their own
@@ -54,13 +57,16 @@ struct ReceiverStats {
 
 struct ModeLimits;
 
+/// Receives from one descriptor into one stream: see the head of this file.
 class SocketReceiver {
  public:
   /// Takes over a connected stream socket, or the reading end of a pipe.
   /// Throws std::invalid_argument for an empty descriptor or a zero limit, LimitExceeded when the
   /// given pool has no room for one more stream, std::system_error.
   explicit SocketReceiver(Descriptor descriptor, const ReceiverOptions& options = {});
+  /// Takes the receiver over; its reader stays where it is.
   SocketReceiver(SocketReceiver&&) noexcept;
+  /// Exchanges the receivers, or destroys what it had.
   SocketReceiver& operator=(SocketReceiver&&) noexcept;
   ~SocketReceiver();
 
