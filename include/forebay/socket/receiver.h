@@ -15,6 +15,10 @@
 //
 // Destruction: cancels the stream and joins the thread. Guards and shared bytes stay good.
 //
+// Reactors: on_readable() of the reader fires when something was received, and while the reader's
+// own calls receive, nothing is until the next one. Use threaded mode, or poll the descriptor and
+// try_read().
+//
 // When not to use: for datagrams; for many mostly idle connections, which want a reactor.
 
 #include <cstddef>
