@@ -51,7 +51,7 @@ TEST(ChunkPool, LimitsThatCannotBeAreRefused) {
 TEST(ChunkPool, BlocksAreAlignedAndWritable) {
   const ChunkPool pool;
   PoolLease lease(pool, 0);
-  for (const std::size_t bytes : {1, 63, 4096, 4097, 100'000, 1'700'000, 4 << 20}) {
+  for (const std::size_t bytes : {1u, 63u, 4096u, 4097u, 100'000u, 1'700'000u, 4u << 20}) {
     std::optional<PoolBlock> block = lease.acquire(bytes, false);
     ASSERT_TRUE(block);
     EXPECT_EQ(address(*block) % 64, 0u);

@@ -42,7 +42,7 @@ TEST_P(Placement, LargeBodiesLieInOneAlignedBlockAndNothingIsCopied) {
   for (const bool legacy : {false, true}) {
     ArrowStream stream(legacy);
     stream.add_message(300, 0);  // As a schema.
-    for (const std::size_t body : {1'700'000, 131'072, 4 << 20, 1'000'000, 200'008}) {
+    for (const std::size_t body : {1'700'000u, 131'072u, 4u << 20, 1'000'000u, 200'008u}) {
       stream.add_message(500, body);
     }
     stream.add_end();
@@ -162,7 +162,7 @@ TEST_P(Placement, BoundSmallerThanABodyIsNoObstacle) {
   ArrowStream stream;
   for (int i = 0; i < 5; ++i) stream.add_message(500, 700'000);
   stream.add_end();
-  for (const std::size_t max_items : {1, 64}) {
+  for (const std::size_t max_items : {1u, 64u}) {
     Wire wire = socket_pair();
     SocketReceiver receiver(std::move(wire.near), framed(small(64 << 10, max_items)));
     const Sender sender(std::move(wire.far), std::string(stream.bytes()));
@@ -248,7 +248,7 @@ TEST_P(Placement, HalfABodyIsDeliveredBeforeAReset) {
 TEST_P(Placement, HalfAHeadIsDeliveredBeforeTheEnd) {
   ArrowStream stream;
   stream.add_message(500, 400'000);
-  for (const std::size_t size : {1, 3, 4, 7, 8, 9, 100, 507}) {
+  for (const std::size_t size : {1u, 3u, 4u, 7u, 8u, 9u, 100u, 507u}) {
     Wire wire = socket_pair();
     ASSERT_TRUE(write_all(wire.far, stream.bytes().substr(0, size)));
     wire.far = Descriptor();
