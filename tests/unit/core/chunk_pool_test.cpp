@@ -371,11 +371,13 @@ TEST(ChunkPoolStress, BudgetHoldsWhoeverTakesAndGives) {
   ChunkPool pool(limits(kBlocks));
   std::atomic<bool> over{false};
   {
+    std::vector<std::unique_ptr<PoolLease>> leases;
+    for (int t = 0; t < kThreads; ++t) leases.push_back(std::make_unique<PoolLease>(pool, kBlock));
     std::vector<std::jthread> threads;
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
         std::mt19937 random(static_cast<unsigned>(t));
-        PoolLease lease(pool, kBlock);
+        PoolLease& lease = *leases[static_cast<std::size_t>(t)];
         std::vector<PoolBlock> held;
         for (int i = 0; i < rounds; ++i) {
           const std::size_t bytes = kBlock / (1 + random() % 3) * (1 + random() % 2);
