@@ -44,6 +44,7 @@ struct TwoTakers : GateTest<TwoTakers, 2, 1> {
 /// A large wish in front that may time out, a small one behind it.
 struct LargeWishTimesOut : GateTest<LargeWishTimesOut, 3, 2> {
   static constexpr const char* kName = "large_wish_times_out";
+  static constexpr unsigned kPreemptions = 1;
   void thread(unsigned index) {
     if (index == 0) {
       const Wait wait{.deadline = Deadline::after(std::chrono::hours(24))};

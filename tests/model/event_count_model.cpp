@@ -23,6 +23,7 @@ void write(Flag& flag, int value) { flag.store(value, std::memory_order_relaxed)
 /// One waiter, two notifiers, each with a part of the condition.
 struct TwoNotifiers : Test<TwoNotifiers, 3> {
   static constexpr const char* kName = "two_notifiers";
+  static constexpr unsigned kPreemptionsLong = 3;
   std::unique_ptr<EventCount> event;
   Flag flags[2];
   void before() { event = std::make_unique<EventCount>(); }
@@ -42,6 +43,7 @@ struct TwoNotifiers : Test<TwoNotifiers, 3> {
 /// Two waits in a row against one notifier: a wake of the first must not be missed by the second.
 struct NotifyAfterWake : Test<NotifyAfterWake, 2> {
   static constexpr const char* kName = "notify_after_wake";
+  static constexpr unsigned kPreemptionsLong = 3;
   std::unique_ptr<EventCount> event;
   Flag flag;
   void before() { event = std::make_unique<EventCount>(); }
@@ -61,6 +63,7 @@ struct NotifyAfterWake : Test<NotifyAfterWake, 2> {
 /// Both sides wait for each other, each on its own event count.
 struct PingPong : Test<PingPong, 2> {
   static constexpr const char* kName = "ping_pong";
+  static constexpr unsigned kPreemptionsLong = 3;
   std::unique_ptr<EventCount> events[2];
   Flag flags[2];
   void before() {
@@ -89,6 +92,7 @@ struct PingPong : Test<PingPong, 2> {
 /// A time-out against a notify: `ready` only when the condition holds, and the next wait is whole.
 struct TimeoutOrNotify : Test<TimeoutOrNotify, 2> {
   static constexpr const char* kName = "timeout_or_notify";
+  static constexpr unsigned kPreemptionsLong = 3;
   std::unique_ptr<EventCount> event;
   Flag flag;
   void before() { event = std::make_unique<EventCount>(); }
@@ -111,6 +115,7 @@ struct TimeoutOrNotify : Test<TimeoutOrNotify, 2> {
 /// A stop request against a notify and the waiter.
 struct StopOrNotify : Test<StopOrNotify, 3> {
   static constexpr const char* kName = "stop_or_notify";
+  static constexpr unsigned kPreemptionsLong = 3;
   std::unique_ptr<EventCount> event;
   std::optional<std::stop_source> source;
   Flag flag;

@@ -10,7 +10,7 @@
 //     --first N                 number of the first random schedule, which is its seed
 //     --search random|bounded   one search instead of both
 //     --only TEXT               tests whose name contains it
-//     --long                    ten times the schedules, three preemptions
+//     --long                    ten times the schedules, and kPreemptionsLong
 //     --list-sites              prints file:line.column, operation and ordering of each line met
 //     --weaken FILE:LINE[.COLUMN][:TO]
 //                               TO (relaxed) in place of the ordering there
@@ -31,6 +31,8 @@ namespace forebay::model {
 template <class Derived, int kThreads>
 struct Test : rl::test_suite<Derived, kThreads> {
   static constexpr unsigned kPreemptions = 2;  ///< bound of the complete search; 0: none
+  /// The same for --long; 0: kPreemptions.
+  static constexpr unsigned kPreemptionsLong = 0;
 };
 
 struct Options {
@@ -106,7 +108,8 @@ bool run_test(const Options& options, rl::iteration_t& schedules) {
   }
   if (options.bounded && T::kPreemptions > 0) {
     params.search_type = rl::sched_bound;
-    params.context_bound = T::kPreemptions + (options.is_long ? 1 : 0);
+    params.context_bound =
+        options.is_long && T::kPreemptionsLong != 0 ? T::kPreemptionsLong : T::kPreemptions;
     params.initial_state.clear();
     if (!run_search<T>(params, "bounded", name, schedules)) return false;
   }

@@ -92,6 +92,7 @@ std::exception_ptr some_error() {
 struct Finish : StreamTest<Finish, 2, 2> {
   static constexpr const char* kName = "finish";
   static constexpr unsigned kPreemptions = 1;
+  static constexpr unsigned kPreemptionsLong = 2;
   void before() { make(kBytes, 1); }
   void after() { after_all_was_read(); }
   void thread(unsigned index) {
@@ -382,6 +383,7 @@ struct References : Test<References, 3> {
 struct ReadBeyondBound : StreamTest<ReadBeyondBound, 2, 2> {
   static constexpr const char* kName = "read_beyond_bound";
   static constexpr unsigned kPreemptions = 1;
+  static constexpr unsigned kPreemptionsLong = 2;
   void before() { make(kBytes, 2); }
   void after() { after_all_was_read(); }
   void thread(unsigned index) {
