@@ -445,15 +445,16 @@ class ReaderSide {
     const std::uint32_t want = starved & Shared::kWantMask;
     if (want == Shared::kFed) return false;
     if (want == Shared::kWantsPool) return true;
-    if (want == Shared::kWantsBytes) return !room_for_writer();
-    return lingering_slots_ + run_slots_ + ahead_slots_ >= shared_.queue.capacity();
+    // Either may be what the writer still lacks, whichever it lacked first.
+    return !room_for_writer() ||
+           lingering_slots_ + run_slots_ + ahead_slots_ >= shared_.queue.capacity();
   }
   [[nodiscard]] bool room_for_writer() const noexcept {
     // Relaxed: published by (S6).
     return shared_.fits(shared_.account.used(), shared_.starved_bytes.load(relaxed));
   }
   [[nodiscard]] bool retention_blocks_writer() const noexcept {
-    return (starved_seen() & Shared::kWantMask) == Shared::kWantsBytes && !room_for_writer() &&
+    return (starved_seen() & Shared::kWantMask) == Shared::kWantsRoom && !room_for_writer() &&
            shared_.account.retained() != 0;
   }
   [[nodiscard]] std::uint32_t starved_seen() const noexcept {

@@ -53,7 +53,7 @@ class ByteSource {
 template <class P>
 struct StreamShared {
   enum End : std::uint32_t { kOpen, kClaimed, kFinished, kFailed };
-  enum Want : std::uint32_t { kFed, kWantsBytes, kWantsItems, kWantsPool, kWantMask = 7 };
+  enum Want : std::uint32_t { kFed, kWantsRoom, kWantsPool, kWantMask };
 
   StreamShared(const StreamOptions& stream_options, void (*destroyer)(StreamShared*) noexcept)
       : options(stream_options),

@@ -90,8 +90,8 @@ class WriterSide {
     shared_.reader_event.notify();
   }
 
-  /// There is room within the bound, but the pool has no block to fill it: the reader may hold those
-  /// that this stream is entitled to. Counts until room is found again, or fed() is called.
+  /// There is room within the bound, but the pool has no block to fill it: the reader may hold
+  /// those that this stream is entitled to. Counts until room is found again, or fed() is called.
   void declare_pool_starved() noexcept { declare(Shared::kWantsPool); }
   void fed() noexcept { declare_fed(); }
 
@@ -126,7 +126,8 @@ class WriterSide {
 
   [[nodiscard]] bool has_room(std::size_t bytes) noexcept {
     if (!shared_.queue.has_room()) return false;
-    if (shared_.fits(shared_.account.used_at_most(released_), bytes)) [[likely]] return true;
+    if (shared_.fits(shared_.account.used_at_most(released_), bytes)) [[likely]]
+      return true;
     // Looks at what was given back, which is on the reader's line, only when that may matter.
     released_ = shared_.account.released();
     return shared_.fits(shared_.account.used_at_most(released_), bytes);
@@ -144,7 +145,7 @@ class WriterSide {
   void declare_starved(std::size_t bytes) noexcept {
     wanted_bytes_ = bytes;
     shared_.starved_bytes.store(bytes, relaxed);  // Relaxed: published by (S6).
-    declare(shared_.queue.has_room() ? Shared::kWantsBytes : Shared::kWantsItems);
+    declare(Shared::kWantsRoom);
   }
 
   void declare(std::uint32_t want) noexcept {

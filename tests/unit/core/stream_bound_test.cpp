@@ -283,6 +283,19 @@ TEST(StreamBound, LargerRequestAfterOneThatGaveUpIsHeardByAWaitingReader) {
   EXPECT_EQ(read.get(), "3abcdefghij");
 }
 
+TEST(StreamBound, WriterThatFirstLackedASlotAndThenBytesIsFed) {
+  auto [writer, reader] = make_stream(test::small(10, 2));
+  EXPECT_EQ(try_add(writer, "abc"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "def"), PushStatus::ok);
+  auto added =
+      std::async(std::launch::async, [&own = writer] { own.add_next_chunk(chunk("012345678")); });
+  test::await_parked_writer(reader);
+
+  EXPECT_EQ(reader.skip(3), 3u);  // One slot is free, and 7 bytes.
+  EXPECT_EQ(text(reader.read(12)), "def012345678");
+  added.get();
+}
+
 TEST(StreamBound, ReaderIsNotBlamedForARequestThatWasGivenUp) {
   StreamOptions options = test::single_threaded(10);
   auto [writer, reader] = make_stream(options);
