@@ -41,7 +41,9 @@ void SharedBytes::reset() noexcept {
   }
   detail::drop_hold(block, retention_ == Retention::bounded ? Record::kBounded : Record::kDetached,
                     false);
-  if (home != nullptr) home->drop_reference();
+  if (home == nullptr) return;
+  home->reader_event.notify();  // A reader may wait to be the only one that holds the block.
+  home->drop_reference();
 }
 
 SharedBytes SharedBytes::compact() const {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <utility>
 
 #include "forebay/detail/stream_shared.h"
@@ -98,15 +99,28 @@ class Reclaimer {
     domain_.retire(block);
   }
 
-  /// Counts a block as retired whose bytes are consumed while a view of them is still good. Its
-  /// charge goes back at once, so that the writer does not starve for the sake of that view; but
-  /// not when guards or shares hold the block as well.
+  /// Gives the charge of a block back that was counted as retired while a view of it is still good,
+  /// so that the writer does not starve for the sake of that view; but not while guards or shares
+  /// hold the block as well.
   void uncharge(Record* block) noexcept {
-    count_retired(block);
-    if (!sole_holder(block)) return;
-    const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as above.
-    block->charge_bytes.store(0, relaxed);
-    shared_.give_back(charge, true);
+    if (!domain_.held_back()) uncharge_unguarded(block);
+  }
+
+  /// Has the reader woken when the guards that live now are gone; not without memory for that.
+  void watch_guards() noexcept {
+    watching_ = !domain_.held_back();
+    if (watching_) return;
+    auto* const watch = new (std::nothrow) GuardWatch(*this);
+    if (watch == nullptr) return;
+    watching_ = true;
+    ++watches_;
+    domain_.retire(watch);
+  }
+
+  /// As uncharge(), where nothing was pinned since watch_guards().
+  void uncharge_watched(Record* block) noexcept {
+    // Relaxed: no memory is given back here; the event count orders the sleep.
+    if (watching_ && watches_over_.load(relaxed) == watches_) uncharge_unguarded(block);
   }
 
   /// Whether nobody but the stream holds the block and no guard lives.
@@ -119,8 +133,32 @@ class Reclaimer {
   void close(Retirable* last) noexcept { domain_.retire_last(last); }
 
  private:
+  // Reclaimed when the guards before it are gone, a moment before the domain says so.
+  struct GuardWatch : Retirable {
+    explicit GuardWatch(Reclaimer& owner) noexcept : reclaimer(owner) {
+      this->reclaim = [](Retirable* retired) noexcept {
+        auto* const watch = static_cast<GuardWatch*>(retired);
+        watch->reclaimer.watches_over_.fetch_add(1, relaxed);  // Relaxed: as uncharge_watched().
+        watch->reclaimer.shared_.reader_event.notify();
+        delete watch;
+      };
+    }
+    Reclaimer& reclaimer;
+  };
+
+  void uncharge_unguarded(Record* block) noexcept {
+    const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as above.
+    // Relaxed: no memory is given back here. Whoever shares the block later is found by retire().
+    if (charge == 0 || block->holders.load(relaxed) != Record::kBounded) return;
+    block->charge_bytes.store(0, relaxed);
+    shared_.give_back(charge, true);
+  }
+
   StreamShared<P>& shared_;
   BasicEpochDomain<P> domain_;
+  bool watching_ = false;
+  std::uint64_t watches_ = 0;
+  typename P::template atomic<std::uint64_t> watches_over_{0};
 };
 
 }  // namespace forebay::detail

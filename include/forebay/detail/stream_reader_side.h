@@ -323,12 +323,20 @@ class ReaderSide {
       const Slice slice = *shared_.queue.front();
       shared_.queue.pop();
       if (!slice.sealed()) continue;
-      reclaimer_.uncharge(static_cast<Record*>(slice.block));
+      reclaimer_.count_retired(static_cast<Record*>(slice.block));
       slice.block->next_retired = lingering_blocks_;
       lingering_blocks_ = slice.block;
     }
+    uncharge_lingering_blocks(&Reclaimer<P>::uncharge);
     shared_.queue.flush();
     shared_.writer_event.notify();
+  }
+
+  // Those that guards or shares held before may be the reader's alone by now.
+  void uncharge_lingering_blocks(void (Reclaimer<P>::*uncharge)(Record*) noexcept) noexcept {
+    for (Retirable* one = lingering_blocks_; one != nullptr; one = one->next_retired) {
+      (reclaimer_.*uncharge)(static_cast<Record*>(static_cast<Block*>(one)));
+    }
   }
 
   // The stream was cancelled: all that is buffered goes back.
@@ -472,7 +480,12 @@ class ReaderSide {
     const std::uint64_t drops = shared_.drop_watch.drops.load(relaxed);
     const Deadline grace = Deadline::after(shared_.options.retention_grace);
     const Wait bounded{.deadline = std::min(wait.deadline, grace), .stop = wait.stop};
-    ReadStatus status = await([this] { return !retention_blocks_writer(); }, bounded);
+    if (lingering_blocks_ != nullptr) reclaimer_.watch_guards();
+    const auto freed = [this] {
+      uncharge_lingering_blocks(&Reclaimer<P>::uncharge_watched);
+      return !retention_blocks_writer();
+    };
+    ReadStatus status = await(freed, bounded);
     const bool dropped = shared_.drop_watch.drops.load(relaxed) != drops;
     shared_.drop_watch.armed.store(0, relaxed);
     if (status == ReadStatus::timed_out && !wait.deadline.passed()) {
