@@ -413,6 +413,8 @@ class ReaderSide {
   ReadStatus wait_for_more(std::size_t n, const Wait& wait, bool consuming,
                            bool may_gather = true) {
     if (shared_.ended()) {
+      // A writer that ended because of a cancel must not hide it.
+      if (shared_.is_cancelled()) return ReadStatus::ok;
       if (next_unseen() != nullptr) return ReadStatus::ok;  // Published before the end.
       return shared_.end_seen() == Shared::kFailed ? ReadStatus::failed : ReadStatus::end;
     }
