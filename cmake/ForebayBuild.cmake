@@ -11,6 +11,10 @@ if(FOREBAY_SANITIZE)
   string(REPLACE "+" "," _sanitize "${FOREBAY_SANITIZE}")
   add_compile_options(-fsanitize=${_sanitize} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${_sanitize})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # What the sanitizers insert hides from gcc that a std::optional was set.
+    add_compile_options(-Wno-maybe-uninitialized)
+  endif()
 endif()
 
 # The libraries, not only the fuzzers, must tell libFuzzer which branches they take.
