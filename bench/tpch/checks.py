@@ -7,6 +7,7 @@ import statistics
 import report
 
 PACE_GB_PER_S = 0.8
+LIGHT_ROUNDS = 5  # for one of the others
 LIGHT = ("receive", "decode", "inline", "threaded", "automatic", "inline-decode", "mutex")
 HEAVY = ("receive", "decode", "inline", "threaded", "automatic", "mutex")
 
