@@ -7,6 +7,8 @@ import statistics
 import report
 
 PACE_GB_PER_S = 0.8
+WORK_GUESSED = 200
+CALIBRATIONS = 2
 LIGHT_ROUNDS = 5  # for one of the others
 LIGHT = ("receive", "decode", "inline", "threaded", "automatic", "inline-decode", "mutex")
 HEAVY = ("receive", "decode", "inline", "threaded", "automatic", "mutex")
@@ -76,10 +78,11 @@ def calibrated_work(run_decode, lineitem, pace):
     `run_decode(work)` gives the seconds that the workers computed, each; not those that passed,
     which also depend on what else the machine does."""
     wire_s = lineitem.bytes / (pace * 1e9)
-    few, many = 1, 65
-    few_s, many_s = (statistics.median(run_decode(work) for _ in range(3)) for work in (few, many))
-    per_repeat_s = max((many_s - few_s) / (many - few), 1e-9)
-    return max(1, round(few + (wire_s - few_s) / per_repeat_s))
+    work = WORK_GUESSED
+    for _ in range(CALIBRATIONS):
+        # Decoding is next to nothing beside so many repeats.
+        work = max(1, round(work * wire_s / statistics.median(run_decode(work) for _ in range(3))))
+    return work
 
 
 def grid(checks):
