@@ -18,9 +18,10 @@ class StreamFeed : public Feed {
  public:
   std::shared_ptr<arrow::Schema> schema() override { return batches().schema(); }
   bool next(Batch& batch) override {
-    // Every later view stays good while the task holds this, whatever it may look at.
-    batch.guard = stream().pin();
     batch.records = batches().next();
+    // What the batch looks at is valid until the next read, and with this as long as its task
+    // wants. Pinned before the read, it would also keep the block of the batch before.
+    batch.guard = stream().pin();
     return batch.records != nullptr;
   }
   std::uint64_t bytes() const override { return batches_ == nullptr ? 0 : batches_->position(); }
