@@ -244,11 +244,10 @@ TEST(EventCountDeathTest, DiesWhenDestroyedUnderAWaiter) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
-        auto parking = std::make_unique<Parking>();
-        std::thread waiter([&] { (void)parking->await(); });
-        waiter.detach();
+        Parking* const parking = new Parking;
+        std::thread([parking] { (void)parking->await(); }).detach();
         parking->await_parked();
-        parking.reset();
+        delete parking;
       },
       "contract violation");
 }
