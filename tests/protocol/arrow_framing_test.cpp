@@ -2,8 +2,6 @@
 
 // ArrowFrameScanner: the same parts however the bytes come, and nothing believed that is not there.
 
-#include "forebay/framing.h"
-
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -11,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "forebay/framing.h"
 #include "unit/core/support.h"
 #include "unit/socket/arrow_frames.h"
 
