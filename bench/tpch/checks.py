@@ -86,7 +86,7 @@ def calibrated_work(run_decode, lineitem, pace):
 
 
 def grid(checks):
-    """Headings and rows of report.table()."""
+    """Headings and rows of tables.table()."""
     verdicts = {True: "[green]kept[/green]", False: "[red]MISSED[/red]"}
     return (["what the main job must show", "required", "measured", ""],
             [[check.what, check.required, check.measured, verdicts[check.kept]]

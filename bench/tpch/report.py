@@ -4,10 +4,6 @@
 import decimal
 import statistics
 
-import rich.box
-import rich.table
-import rich.text
-
 PUBLISHED_SF1 = "123141078.23"
 NOTICE = ("This is a TPC-H query on TPC-H data, not a TPC benchmark: results are not comparable"
           " to published TPC results. TPC and TPC-H are trademarks of the Transaction Processing"
@@ -118,27 +114,6 @@ def grid(rounds, lineitem, settings, overlaps):
     else:
         rows.append(["[dim]pyarrow's answer[/dim]", f"[dim]{lineitem.revenue}[/dim]"])
     return headings, rows
-
-
-def table(name, headings, rows):
-    """For a terminal."""
-    result = rich.table.Table(title=name, box=rich.box.SIMPLE_HEAD, padding=(0, 0, 0, 1),
-                              pad_edge=False)
-    for number, heading in enumerate(headings):
-        result.add_column(heading, justify="right" if number else "left", no_wrap=True)
-    for cells in rows:
-        result.add_row(*cells)
-    return result
-
-
-def markdown(name, headings, rows):
-    """For a document."""
-    def line(cells):
-        padded = [*cells, *[""] * (len(headings) - len(cells))]
-        text = " | ".join(rich.text.Text.from_markup(cell).plain for cell in padded)
-        return f"| {text} |".replace("\n", "<br>")
-    rule = "| --- |" + " ---: |" * (len(headings) - 1)
-    return "\n".join([f"**{name}**", "", line(headings), rule, *map(line, rows), ""])
 
 
 def row(rounds, mode, overlaps):

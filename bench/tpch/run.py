@@ -14,12 +14,15 @@ import tempfile
 import rich.console
 import rich.progress
 
-import checks
-import data
-import machine
-import processes
-import report
-import traces
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))  # what all benchmarks share
+
+import checks  # noqa: E402
+import data  # noqa: E402
+import machine  # noqa: E402
+import processes  # noqa: E402
+import report  # noqa: E402
+import tables  # noqa: E402
+import traces  # noqa: E402
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT_MODES = ("receive", "decode", "sequential", "inline", "threaded", "automatic", "mutex")
@@ -165,10 +168,10 @@ def main():
     if found:
         grids.append(("Promises: medians of the rounds", *checks.grid(found)))
     for grid in grids:
-        console.print(report.table(*grid))
+        console.print(tables.table(*grid))
     console.print(report.NOTICE)
     if options.markdown:
-        parts = [*(f"{line}  " for line in lines), "", *(report.markdown(*grid) for grid in grids)]
+        parts = [*(f"{line}  " for line in lines), "", *(tables.markdown(*grid) for grid in grids)]
         options.markdown.write_text("\n".join([*parts, report.NOTICE, ""]))
     if options.plot:
         files = plots_of(all_rounds["table"], lineitem, settings, lines, options.plot)
