@@ -1,5 +1,4 @@
 # How tests are declared. Every test has one label and its own timeout.
-find_package(GTest REQUIRED)
 include(GoogleTest)
 
 # What a test may want to know about this build, as environment variables.
@@ -36,6 +35,7 @@ function(forebay_add_gtest target)
       return()
     endif()
   endforeach()
+  find_package(GTest REQUIRED)
   add_executable(${target} ${sources})
   forebay_warnings(${target})
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")

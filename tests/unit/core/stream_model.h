@@ -6,6 +6,8 @@
 // and borrowed memory is overwritten when it is released, so that a release that came too early
 // shows.
 
+#include <rapidcheck.h>
+
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -17,16 +19,6 @@
 
 namespace forebay::test {
 
-/// What a sequence of calls did is not what the model says. Whoever drives the sequence reports it.
-struct ModelViolated : std::logic_error {
-  using std::logic_error::logic_error;
-};
-#define FOREBAY_REQUIRE(condition)                                       \
-  ((condition) ? void()                                                  \
-               : throw forebay::test::ModelViolated("not so, at line " + \
-                                                    std::to_string(__LINE__) + ": " #condition))
-
-/// What the streams of the model fail with.
 struct ModelError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -50,19 +42,19 @@ class ModelledStream {
                                             : writer().try_add_next_chunk(chunk);
     const PushStatus blocked = with_deadline ? PushStatus::timed_out : PushStatus::would_block;
     if (cancelled_) {
-      FOREBAY_REQUIRE(status == PushStatus::cancelled);
+      RC_ASSERT((status == PushStatus::cancelled));
     } else if (end_ != End::open) {
-      FOREBAY_REQUIRE(status == PushStatus::finished);
+      RC_ASSERT((status == PushStatus::finished));
     } else if (size == 0) {
-      FOREBAY_REQUIRE(status == PushStatus::ok);
+      RC_ASSERT((status == PushStatus::ok));
     } else {
-      FOREBAY_REQUIRE(status == PushStatus::ok || status == blocked);
+      RC_ASSERT((status == PushStatus::ok || status == blocked));
     }
     if (status == PushStatus::ok) {
-      FOREBAY_REQUIRE(chunk.empty());
+      RC_ASSERT((chunk.empty()));
       sent_ += bytes;
     } else {
-      FOREBAY_REQUIRE(chunk.size() == size);
+      RC_ASSERT((chunk.size() == size));
     }
   }
 
@@ -94,26 +86,25 @@ class ModelledStream {
         with_deadline ? reader().read_until(n, Deadline::at(Deadline::time_point::min()))
                       : reader().try_read(n);
     if (result.status == ReadStatus::ok) {
-      FOREBAY_REQUIRE(!cancelled_);
-      FOREBAY_REQUIRE(n <= available());
-      FOREBAY_REQUIRE(result.view.size() == n);
-      FOREBAY_REQUIRE(result.available == n);
+      RC_ASSERT((!cancelled_));
+      RC_ASSERT((n <= available()));
+      RC_ASSERT((result.view.size() == n));
+      RC_ASSERT((result.available == n));
       consume(result.view);
       return;
     }
-    FOREBAY_REQUIRE(result.view.empty());
+    RC_ASSERT((result.view.empty()));
     if (cancelled_) {
-      FOREBAY_REQUIRE(result.status == ReadStatus::cancelled);
+      RC_ASSERT((result.status == ReadStatus::cancelled));
       return;
     }
-    FOREBAY_REQUIRE(result.available == available());
+    RC_ASSERT((result.available == available()));
     if (n <= available()) {
       expect_limit(result.status, n);
     } else if (end_ != End::open) {
-      FOREBAY_REQUIRE(result.status ==
-                      (end_ == End::failed ? ReadStatus::failed : ReadStatus::end));
+      RC_ASSERT((result.status == (end_ == End::failed ? ReadStatus::failed : ReadStatus::end)));
     } else if (result.status == ReadStatus::exhausted) {
-      FOREBAY_REQUIRE(!guards_.empty() || !shares_.empty());
+      RC_ASSERT((!guards_.empty() || !shares_.empty()));
     } else if (result.status != (with_deadline ? ReadStatus::timed_out : ReadStatus::would_block)) {
       expect_limit(result.status, n);
     }
@@ -124,7 +115,7 @@ class ModelledStream {
     views_die();
     throwing(n, options_.gather_bytes_max, [&] {
       const ByteView view = reader().read(n);
-      FOREBAY_REQUIRE(view.size() == n);
+      RC_ASSERT((view.size() == n));
       consume(view);
     });
   }
@@ -133,7 +124,7 @@ class ModelledStream {
     if (!decided(n)) return;
     throwing(n, options_.gather_bytes_max, [&] {
       const ByteView view = reader().peek(n);
-      FOREBAY_REQUIRE(view.size() == n);
+      RC_ASSERT((view.size() == n));
       see(view, consumed_);
     });
   }
@@ -142,25 +133,19 @@ class ModelledStream {
     if (!decided(n) && n <= options_.max_bytes) return;
     views_die();
     if (n > options_.max_bytes) {
-      bool refused = false;
-      try {
-        (void)reader().read_gather(n);
-      } catch (const LimitExceeded&) {
-        refused = true;
-      }
-      FOREBAY_REQUIRE(refused);
+      RC_ASSERT_THROWS_AS((void)reader().read_gather(n), LimitExceeded);
       return;
     }
     throwing(n, SIZE_MAX, [&] {
       const std::uint64_t copied = reader().stats().bytes_copied;
       std::size_t size = 0;
       for (const ByteView& view : reader().read_gather(n)) {
-        FOREBAY_REQUIRE(!view.empty());
+        RC_ASSERT((!view.empty()));
         size += view.size();
         consume(view);
       }
-      FOREBAY_REQUIRE(size == n);
-      FOREBAY_REQUIRE(reader().stats().bytes_copied == copied);
+      RC_ASSERT((size == n));
+      RC_ASSERT((reader().stats().bytes_copied == copied));
     });
   }
 
@@ -168,13 +153,13 @@ class ModelledStream {
     if (!decided(1) && most != 0) return;
     views_die();
     if (most == 0) {
-      FOREBAY_REQUIRE(reader().read_some(0).empty());
+      RC_ASSERT((reader().read_some(0).empty()));
       return;
     }
     reading_on([&] {
       const ByteView view = reader().read_some(most);
-      FOREBAY_REQUIRE(view.empty() == (available() == 0));
-      FOREBAY_REQUIRE(view.size() <= most);
+      RC_ASSERT((view.empty() == (available() == 0)));
+      RC_ASSERT((view.size() <= most));
       consume(view);
     });
   }
@@ -192,7 +177,7 @@ class ModelledStream {
     reading_on(
         [&] {
           const std::size_t size = reader().read_into(std::as_writable_bytes(std::span(out)));
-          FOREBAY_REQUIRE(out.substr(0, size) == sent_.substr(consumed_, size));
+          RC_ASSERT((out.substr(0, size) == sent_.substr(consumed_, size)));
           advance(size, n);
         },
         n);
@@ -203,31 +188,31 @@ class ModelledStream {
     views_die();
     throwing(end_ == End::failed ? SIZE_MAX : available(), options_.gather_bytes_max, [&] {
       const ByteView view = reader().read_all();
-      FOREBAY_REQUIRE(view.size() == available());
+      RC_ASSERT((view.size() == available()));
       consume(view);
     });
   }
 
   void at_end() {
     if (!decided(1)) return;
-    reading_on([&] { FOREBAY_REQUIRE(reader().at_end() == (available() == 0)); });
+    reading_on([&] { RC_ASSERT((reader().at_end() == (available() == 0))); });
   }
 
   void finished() {
     if (cancelled_) return;
-    FOREBAY_REQUIRE(reader().finished() == (end_ != End::open && available() == 0));
+    RC_ASSERT((reader().finished() == (end_ != End::open && available() == 0)));
   }
 
   void on_readable() {
     const bool armed = reader().on_readable([](void*) {}, nullptr);
     if (decided(1)) {
-      FOREBAY_REQUIRE(!armed);
+      RC_ASSERT((!armed));
     }
   }
   void on_writable() {
     const bool armed = writer().on_writable([](void*) {}, nullptr);
     if (cancelled_ || end_ != End::open) {
-      FOREBAY_REQUIRE(!armed);
+      RC_ASSERT((!armed));
     }
   }
 
@@ -268,7 +253,7 @@ class ModelledStream {
   void drop_share(std::size_t which) {
     if (shares_.empty()) return;
     const auto share = shares_.begin() + static_cast<std::ptrdiff_t>(which % shares_.size());
-    FOREBAY_REQUIRE(text(share->bytes) == share->expected);
+    RC_ASSERT((text(share->bytes) == share->expected));
     shares_.erase(share);
   }
   void drop_all() {
@@ -285,12 +270,12 @@ class ModelledStream {
     if (cancelled_ || end_ != End::open) return;
     views_die();
     while (available() != 0) skip(available());
-    FOREBAY_REQUIRE(reader().try_read(1).status == ReadStatus::would_block);
-    FOREBAY_REQUIRE(reader().stats().bytes_buffered == 0u);
-    FOREBAY_REQUIRE(reader().stats().bytes_retained == 0u);
+    RC_ASSERT((reader().try_read(1).status == ReadStatus::would_block));
+    RC_ASSERT((reader().stats().bytes_buffered == 0u));
+    RC_ASSERT((reader().stats().bytes_retained == 0u));
     const std::size_t before = sent_.size();
     add(Kind::borrowed, size, false);
-    FOREBAY_REQUIRE(sent_.size() == before + size);
+    RC_ASSERT((sent_.size() == before + size));
   }
 
   /// A read of any size within the gather limit comes to its end by polling alone.
@@ -298,7 +283,7 @@ class ModelledStream {
     drop_all();
     n = std::min(n, options_.gather_bytes_max);
     for (int round = 0; !decided(n); ++round) {
-      FOREBAY_REQUIRE(round < 10'000);
+      RC_ASSERT((round < 10'000));
       try_read(n, false);
       add(Kind::borrowed, 1 + n % 13, false);
     }
@@ -311,16 +296,16 @@ class ModelledStream {
     const StreamStats stats = reader().stats();
     std::size_t alive = 0;
     for (const Source& source : sources_) alive += source.released != 0 ? 0 : source.bytes.size();
-    FOREBAY_REQUIRE(alive <= stats.bytes_buffered + stats.bytes_retained + stats.bytes_detached);
+    RC_ASSERT((alive <= stats.bytes_buffered + stats.bytes_retained + stats.bytes_detached));
   }
 
   void expect_figures() {
     const StreamStats stats = reader().stats();
-    FOREBAY_REQUIRE(stats.bytes_in == sent_.size());
-    FOREBAY_REQUIRE(stats.bytes_out <= sent_.size());
-    FOREBAY_REQUIRE(stats.shares <= shares_.size());
+    RC_ASSERT((stats.bytes_in == sent_.size()));
+    RC_ASSERT((stats.bytes_out <= sent_.size()));
+    RC_ASSERT((stats.shares <= shares_.size()));
     if (guards_.empty() && shares_.empty()) {
-      FOREBAY_REQUIRE(stats.bytes_detached == 0u);
+      RC_ASSERT((stats.bytes_detached == 0u));
     }
   }
 
@@ -341,7 +326,7 @@ class ModelledStream {
       reader.reset();
     }
     drop_all();
-    for (const Source& source : sources_) FOREBAY_REQUIRE(source.released == 1);
+    for (const Source& source : sources_) RC_ASSERT((source.released == 1));
   }
 
  private:
@@ -382,19 +367,19 @@ class ModelledStream {
     try {
       const std::size_t had = available();
       call();
-      FOREBAY_REQUIRE(!cancelled_);
-      FOREBAY_REQUIRE(n <= had);
+      RC_ASSERT((!cancelled_));
+      RC_ASSERT((n <= had));
     } catch (const Cancelled&) {
-      FOREBAY_REQUIRE(cancelled_);
+      RC_ASSERT((cancelled_));
     } catch (const LimitExceeded&) {
-      FOREBAY_REQUIRE(!cancelled_);
-      FOREBAY_REQUIRE(std::min(n, available()) > limit);
+      RC_ASSERT((!cancelled_));
+      RC_ASSERT((std::min(n, available()) > limit));
     } catch (const EndOfStream& end) {
-      FOREBAY_REQUIRE(!cancelled_ && end_ == End::finished && n > available());
-      FOREBAY_REQUIRE(end.requested() == n);
-      FOREBAY_REQUIRE(end.available() == available());
+      RC_ASSERT((!cancelled_ && end_ == End::finished && n > available()));
+      RC_ASSERT((end.requested() == n));
+      RC_ASSERT((end.available() == available()));
     } catch (const ModelError&) {
-      FOREBAY_REQUIRE(!cancelled_ && end_ == End::failed && n > available());
+      RC_ASSERT((!cancelled_ && end_ == End::failed && n > available()));
     }
   }
 
@@ -404,23 +389,23 @@ class ModelledStream {
   void reading_on(Call&& call, std::size_t n = 1) {
     try {
       call();
-      FOREBAY_REQUIRE(!cancelled_ || n == 0);
+      RC_ASSERT((!cancelled_ || n == 0));
     } catch (const Cancelled&) {
-      FOREBAY_REQUIRE(cancelled_);
+      RC_ASSERT((cancelled_));
     } catch (const ModelError&) {
-      FOREBAY_REQUIRE(!cancelled_ && end_ == End::failed && n > available());
+      RC_ASSERT((!cancelled_ && end_ == End::failed && n > available()));
       if (n > 1) consumed_ = sent_.size();
     }
   }
 
   void advance(std::size_t size, std::size_t asked) {
-    FOREBAY_REQUIRE(size == std::min(asked, available()));
+    RC_ASSERT((size == std::min(asked, available())));
     consumed_ += size;
   }
 
   void expect_limit(ReadStatus status, std::size_t n) const {
-    FOREBAY_REQUIRE(status == ReadStatus::limit_exceeded);
-    FOREBAY_REQUIRE(n > options_.gather_bytes_max);
+    RC_ASSERT((status == ReadStatus::limit_exceeded));
+    RC_ASSERT((n > options_.gather_bytes_max));
   }
 
   void consume(const ByteView& view) {
@@ -430,7 +415,7 @@ class ModelledStream {
 
   void see(const ByteView& view, std::size_t offset) {
     const Seen seen{view, offset};
-    FOREBAY_REQUIRE(text(view) == expected(seen));
+    RC_ASSERT((text(view) == expected(seen)));
     views_.push_back(seen);
     for (Pinned& guard : guards_) guard.views.push_back(seen);
   }
@@ -439,7 +424,7 @@ class ModelledStream {
     return sent_.substr(seen.offset, seen.view.size());
   }
   void check(const std::vector<Seen>& views) const {
-    for (const Seen& seen : views) FOREBAY_REQUIRE(text(seen.view) == expected(seen));
+    for (const Seen& seen : views) RC_ASSERT((text(seen.view) == expected(seen)));
   }
 
   // A consuming call comes: until now the views had to be good.

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the library is to reach, as data, and what the runs say to it.
+
+A promise is held against each run by itself, at the first quartile of its rounds, and is kept when
+it holds in all runs but one of three."""
+
+import dataclasses
+
+import results
+
+BEST = "the best peer"
+RUNS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A benchmark; `key` names a counter in place of the cost."""
+
+    case: str
+    peer: str = results.REFERENCE
+    key: str = ""
+
+    def value(self, result):
+        """The cost, or the most that the counter came to; None when it was not measured."""
+        peers = result.cases.get(self.case, {})
+        if self.peer == BEST:
+            costs = [result.cost(self.case, peer) for peer in peers if results.is_rival(peer)]
+            return min(costs, default=None)
+        if self.peer not in peers:
+            return None
+        if self.key:
+            return max(result.figures(self.case, self.peer, self.key), default=None)
+        return result.cost(self.case, self.peer)
+
+
+@dataclasses.dataclass(frozen=True)
+class Promise:
+    """`above`, over or minus `below` where there is one, is within a bound."""
+
+    layer: str
+    what: str
+    above: Term
+    below: Term | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    difference: bool = False
+    unit: str = "x"
+
+    def measured(self, result):
+        above = self.above.value(result)
+        if self.below is None or above is None:
+            return above
+        below = self.below.value(result)
+        if below is None:
+            return None
+        return above - below if self.difference else above / below
+
+    def holds(self, value):
+        return value >= self.at_least if self.at_least is not None else value <= self.at_most
+
+    @property
+    def required(self):
+        if self.at_least is not None:
+            return f">= {self.at_least:g} {self.unit}"
+        return f"<= {self.at_most:g} {self.unit}"
+
+
+def times_faster(layer, what, case, peer, at_least, own=results.REFERENCE):
+    return Promise(layer, what, Term(case, peer), Term(case, own), at_least=at_least)
+
+
+def times_the_floor(layer, what, case, floor, at_most):
+    return Promise(layer, what, Term(case), Term(case, floor), at_most=at_most)
+
+
+PROMISES = (
+    times_faster("queue", "32-byte items, ring of 1024: faster than the best peer",
+                 "throughput/bytes:32/ring:1024", BEST, 2),
+    times_faster("queue", "32-byte items, ring of 1024: faster than rigtorp's ring, when given",
+                 "throughput/bytes:32/ring:1024", "RigtorpSpscQueue", 5),
+    times_faster("queue", "8-byte items, ring of 1024: faster than rigtorp's ring, when given",
+                 "throughput/bytes:8/ring:1024", "RigtorpSpscQueue", 2.5),
+    times_faster("queue", "64-byte items, ring of 1024: faster than rigtorp's ring, when given",
+                 "throughput/bytes:64/ring:1024", "RigtorpSpscQueue", 1.4),
+    times_faster("queue", "8-byte items, ring of 1024: beside atomic_queue with a reserved value",
+                 "throughput/bytes:8/ring:1024", "AtomicQueueReservedValue", 0.9),
+    times_the_floor("queue", "round trip of 32 bytes: of the bare ping-pong",
+                    "round_trip/bytes:32/ring:1024", "PingPong", 1.35),
+)
+
+
+@dataclasses.dataclass
+class Finding:
+    """What the runs say to a promise."""
+
+    promise: Promise
+    values: list  # one a run that measured it
+    held: int
+
+    @property
+    def kept(self):
+        """None when nobody measured it."""
+        if not self.values:
+            return None
+        return self.held >= max(1, len(self.values) - len(self.values) // RUNS)
+
+
+def find(layers, promises=PROMISES):
+    """Every promise of a layer that was run, and whether the runs keep it."""
+    found = []
+    for promise in promises:
+        runs = layers.get(promise.layer, [])[-RUNS:]
+        if not runs:
+            continue
+        values = [value for value in map(promise.measured, runs) if value is not None]
+        found.append(Finding(promise, values, sum(map(promise.holds, values))))
+    return found
