@@ -20,12 +20,12 @@ struct Failed : std::runtime_error {
 };
 
 // Adds until a random moment, and ends. The bytes added.
-std::uint64_t write(StreamWriter writer, Random random, Ending ending) {
+std::uint64_t write(Run& run, StreamWriter writer, Random random, Ending ending) {
   std::uint64_t at = 0;
   try {
     for (std::size_t left = pick(random, 40); left != 0; --left) {
       const std::size_t size = 1 + pick(random, 60);
-      writer.add_next_chunk(make_chunk(0, at, size));
+      writer.add_next_chunk(make_chunk(run, 0, at, size));
       at += size;
     }
   } catch (const Cancelled&) {
@@ -55,7 +55,7 @@ Ending read(StreamReader& reader, Random random, std::uint64_t& at) {
   }
 }
 
-void one_storm(Random& random) {
+void one_storm(Run& run, Random& random) {
   StreamOptions options;
   options.max_bytes = 1 + pick(random, 200);
   options.max_items = 1 + pick(random, 8);
@@ -70,7 +70,7 @@ void one_storm(Random& random) {
     std::jthread writing([&, seed = random()] {
       StreamWriter writer = std::move(stream->writer);
       start.arrive_and_wait();
-      sent = write(std::move(writer), Random(seed), ending);
+      sent = write(run, std::move(writer), Random(seed), ending);
     });
     std::jthread reading([&, seed = random()] {
       StreamReader reader = std::move(stream->reader);
@@ -95,7 +95,7 @@ void one_storm(Random& random) {
 void end_storms(Run& run) {
   run.on_threads(std::max(1, run.threads() / 2), [&run](int thread) {
     Random random = run.random(static_cast<std::uint64_t>(thread));
-    for (; !run.expired(); run.checked()) one_storm(random);
+    for (; !run.expired(); run.checked()) one_storm(run, random);
   });
 }
 

@@ -20,12 +20,12 @@ StreamOptions random_options(Random& random) {
   return options;
 }
 
-// Adds `total` bytes in random pieces and finishes.
-void write(StreamWriter writer, Random random, std::uint64_t stream, std::uint64_t total,
+// Adds `total` bytes in random pieces.
+void write(Run& run, StreamWriter& writer, Random random, std::uint64_t stream, std::uint64_t total,
            std::size_t largest) {
   for (std::uint64_t at = 0; at < total;) {
     const std::uint64_t size = std::min<std::uint64_t>(pick(random, largest + 1), total - at);
-    Chunk chunk = make_chunk(stream, at, static_cast<std::size_t>(size));
+    Chunk chunk = make_chunk(run, stream, at, static_cast<std::size_t>(size));
     PushStatus status = PushStatus::would_block;
     switch (pick(random, 3)) {
       case 0:
@@ -46,7 +46,6 @@ void write(StreamWriter writer, Random random, std::uint64_t stream, std::uint64
     }
     at += size;
   }
-  writer.finish();
 }
 
 // One random read; the bytes it consumed.
@@ -94,19 +93,27 @@ std::size_t read_once(StreamReader& reader, Random& random, std::uint64_t stream
   }
 }
 
-void one_stream(Run& run, Random& random, std::uint64_t stream, std::uint64_t total) {
-  auto [writer, reader] = make_stream(random_options(random));
+void one_stream(Run& run, Random& random, std::uint64_t stream) {
+  const StreamOptions options = random_options(random);
+  auto [writer, reader] = make_stream(options);
+  const Run::Watched watched(run, reader);
   const std::size_t largest = std::size_t{1} << pick(random, 14);
-  std::jthread writing([&own = writer, seed = random(), stream, total, largest] {
-    write(std::move(own), Random(seed), stream, total, largest);
-  });
   const std::size_t most = std::size_t{1} << pick(random, 14);
+  // Some thousand calls of either side, whatever the sizes.
+  const std::uint64_t total = pick(random, 2000 * std::min(largest, most));
+  std::jthread writing([&run, &own = writer, seed = random(), stream, total, largest] {
+    write_with(std::move(own),
+               [&](StreamWriter& to) { write(run, to, Random(seed), stream, total, largest); });
+  });
   try {
     for (std::uint64_t at = 0; at < total; run.checked()) {
       at += read_once(reader, random, stream, at, static_cast<std::size_t>(total - at), most);
     }
     require(reader.at_end(), "there is more than was sent");
-    require(reader.stats().bytes_in == total, "the figures miss bytes");
+    const StreamStats stats = reader.stats();
+    require(stats.bytes_in == total, "the figures miss bytes");
+    require(stats.bytes_peak <= std::max(options.max_bytes, largest),
+            "more memory was used than the bound");
   } catch (...) {
     reader.cancel();  // The writer must not wait for a reader that gave up.
     throw;
@@ -118,15 +125,8 @@ void one_stream(Run& run, Random& random, std::uint64_t stream, std::uint64_t to
 void hand_over(Run& run) {
   Random random = run.random(0);
   for (std::uint64_t stream = 0; !run.expired(); ++stream) {
-    one_stream(run, random, stream, pick(random, 1 << 20));
+    one_stream(run, random, stream);
   }
-}
-
-void many_streams(Run& run) {
-  run.on_threads(run.threads(), [&run](int thread) {
-    Random random = run.random(static_cast<std::uint64_t>(thread));
-    while (!run.expired()) one_stream(run, random, random(), pick(random, 1 << 12));
-  });
 }
 
 }  // namespace forebay::stress

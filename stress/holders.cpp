@@ -19,39 +19,28 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 4096;
 
-// Adds chunks until the run is over, or `chunks` of them. Their releases are counted.
-void write(StreamWriter writer, std::uint64_t chunks, const Run& run,
-           std::atomic<std::int64_t>& alive) {
-  try {
+// Adds chunks until the run is over, or `chunks` of them.
+void write(StreamWriter writer, std::uint64_t chunks, Run& run) {
+  write_with(std::move(writer), [&](StreamWriter& to) {
     for (std::uint64_t i = 0; i < chunks && !run.expired(); ++i) {
-      auto* const memory = new std::vector<std::byte>(kChunkBytes);
-      for (std::size_t b = 0; b < kChunkBytes; ++b) (*memory)[b] = byte_at(0, i * kChunkBytes + b);
-      ++alive;
-      writer.add_next_chunk(Chunk::borrow(*memory, [memory, &alive]() noexcept {
-        memory->assign(kChunkBytes, std::byte{0xDD});  // What is still looked at, shows.
-        delete memory;
-        --alive;
-      }));
+      to.add_next_chunk(make_chunk(run, 0, i * kChunkBytes, kChunkBytes));
     }
-    writer.finish();
-  } catch (const Cancelled&) {
-    return;  // A check failed on the other side, which reports it.
-  }
+  });
 }
 
 }  // namespace
 
 void guards_in_tasks(Run& run) {
-  std::atomic<std::int64_t> alive{0};
   std::atomic<bool> wrong{false};
   StreamOptions options;
   options.max_bytes = 16 * kChunkBytes;
   while (!run.expired()) {
     auto [writer, reader] = make_stream(options);
-    std::jthread writing([&, &own = writer] { write(std::move(own), 2000, run, alive); });
+    const Run::Watched watched(run, reader);
+    std::jthread writing([&, &own = writer] { write(std::move(own), 2000, run); });
     oneapi::tbb::task_arena arena(run.threads());
     oneapi::tbb::task_group tasks;
-    Random random = run.random(run.checks());
+    Random random = run.random(run.counted(Counted::checks));
     for (std::uint64_t at = 0; !reader.at_end(); run.checked()) {
       Guard guard = reader.pin();
       const ByteView view = reader.read_some(1 + pick(random, kChunkBytes));
@@ -70,11 +59,9 @@ void guards_in_tasks(Run& run) {
     require(reader.try_read(1).status == ReadStatus::end, "the end was lost");
     require(reader.stats().bytes_retained == 0, "memory is counted that nobody holds");
   }
-  require(alive == 0, "a chunk was not released");
 }
 
 void outliving_shares(Run& run) {
-  std::atomic<std::int64_t> alive{0};
   run.on_threads(run.threads(), [&](int thread) {
     Random random = run.random(static_cast<std::uint64_t>(thread));
     struct Held {
@@ -86,7 +73,7 @@ void outliving_shares(Run& run) {
       std::optional<Stream> stream(make_stream());
       const std::size_t chunks = 1 + pick(random, 8);
       std::jthread writing([&, chunks, writer = std::move(stream->writer)]() mutable {
-        write(std::move(writer), chunks, run, alive);
+        write(std::move(writer), chunks, run);
       });
       Guard guard = stream->reader.pin();
       for (std::uint64_t at = 0; !stream->reader.at_end();) {
@@ -105,18 +92,17 @@ void outliving_shares(Run& run) {
       }
     }
   });
-  require(alive == 0, "a chunk was not released");
 }
 
 void stalled_holders(Run& run) {
-  std::atomic<std::int64_t> alive{0};
   StreamOptions options;
   options.max_bytes = 4 * kChunkBytes;
   options.retention_grace = std::chrono::nanoseconds(0);
   Random random = run.random(0);
   while (!run.expired()) {
     auto [writer, reader] = make_stream(options);
-    std::jthread writing([&, &own = writer] { write(std::move(own), 500, run, alive); });
+    const Run::Watched watched(run, reader);
+    std::jthread writing([&, &own = writer] { write(std::move(own), 500, run); });
     struct Held {
       Guard guard;
       ByteView view;
@@ -156,7 +142,7 @@ void stalled_holders(Run& run) {
             held.push_back({std::move(guard), view, at});
           }
           at += view.size();
-          require(alive <= 6, "a stalled holder did not stop the writer");
+          require(run.chunks_alive <= 6, "a stalled holder did not stop the writer");
         } catch (const RetainedBudgetExhausted&) {
           drop_all();
         }
@@ -171,7 +157,6 @@ void stalled_holders(Run& run) {
     drop_all();
     writing.join();
   }
-  require(alive == 0, "a chunk was not released");
 }
 
 }  // namespace forebay::stress
