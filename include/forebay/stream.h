@@ -23,6 +23,10 @@
 // goes without finish() fails the stream with Abandoned; a reader that goes cancels it. A thread
 // that waits inside an end leaves by cancel(). Guards and shared bytes may outlive both ends.
 //
+// fork(): a child must leave its parent's streams alone. Checked builds throw ForkedChild from
+// every call that may throw; finish(), fail(), cancel() and the destructors do nothing there in any
+// build.
+//
 // Memory: what is buffered and what guards and bounded shares hold is bounded by
 // StreamOptions::max_bytes; the writer waits while there is no room.
 //
@@ -242,6 +246,9 @@ class StreamReader {
   // Whether the run holds n bytes: no call and no atomic operation but a plain load, which a
   // cancel() that happened before makes fail: the difference is negative then.
   [[nodiscard]] bool ready(std::size_t n) const noexcept {
+#if FOREBAY_CHECKED
+    if (core_->birthplace.left()) return false;  // What is called instead throws ForkedChild.
+#endif
     const auto end = reinterpret_cast<std::intptr_t>(core_->fast_end.load(detail::relaxed));
     const auto current = reinterpret_cast<std::intptr_t>(core_->reader.cursor.current);
     // Not for n == 0, which a cancelled stream must refuse too.

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #include <cstdlib>
 
 #include "forebay/detail/assert.h"
+#include "forebay/detail/process.h"
 
 namespace forebay::detail {
 
@@ -31,11 +33,18 @@ bool register_asymmetric_barriers() noexcept {
 }  // namespace
 
 bool g_asymmetric_barriers = false;
+std::uint32_t g_forks = 0;
 
 // Before any other initializer of the program, and so before the first stream: both sides of a
 // barrier agree on its kind.
 [[gnu::constructor(101)]] void choose_barriers() noexcept {
   g_asymmetric_barriers = register_asymmetric_barriers();
+  // Fails only without memory for the handler; then a child is not told from its parent.
+  (void)::pthread_atfork(nullptr, nullptr, [] {
+    ++g_forks;
+    // The child's own streams need it again; whether it was inherited is not documented.
+    if (g_asymmetric_barriers) (void)register_asymmetric_barriers();
+  });
 }
 
 void process_barrier() noexcept {

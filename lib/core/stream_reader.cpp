@@ -8,7 +8,8 @@ constexpr const char* kOneReader = "two threads used one StreamReader at once";
 }
 
 StreamReader::~StreamReader() {
-  if (core_ != nullptr) core_->close_reader();
+  // In a forked child it is left as it is, with what its threads were doing when they vanished.
+  if (core_ != nullptr && !core_->birthplace.left()) core_->close_reader();
 }
 
 void StreamReader::raise(ReadStatus status, std::size_t n) const {
@@ -30,14 +31,14 @@ void StreamReader::raise(ReadStatus status, std::size_t n) const {
 }
 
 ByteView StreamReader::read_slow(std::size_t n) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   const ReadStatus status = core_->reader.ensure(n, {}, true);
   if (status != ReadStatus::ok) raise(status, n);
   return core_->reader.take(n);
 }
 
 ByteView StreamReader::peek_slow(std::size_t n) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   const ReadStatus status = core_->reader.ensure(n, {}, false);
   if (status != ReadStatus::ok) raise(status, n);
   const auto& cursor = core_->reader.cursor;
@@ -45,7 +46,7 @@ ByteView StreamReader::peek_slow(std::size_t n) {
 }
 
 ByteView StreamReader::read_some(std::size_t max) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   if (max == 0) return {};
   const ReadStatus status = core_->reader.ensure(1, {}, true);
   if (status == ReadStatus::end) return {};
@@ -54,7 +55,7 @@ ByteView StreamReader::read_some(std::size_t max) {
 }
 
 std::size_t StreamReader::skip(std::size_t n) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   auto& reader = core_->reader;
   std::size_t done = 0;
   while (done < n) {
@@ -67,7 +68,7 @@ std::size_t StreamReader::skip(std::size_t n) {
 }
 
 std::size_t StreamReader::read_into(std::span<std::byte> out) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   auto& reader = core_->reader;
   std::size_t done = 0;
   while (done < out.size()) {
@@ -83,7 +84,7 @@ std::size_t StreamReader::read_into(std::span<std::byte> out) {
 }
 
 std::vector<ByteView> StreamReader::read_gather(std::size_t n) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   if (n > core_->options.max_bytes) {
     throw LimitExceeded("bytes in one read_gather", core_->options.max_bytes, n);
   }
@@ -104,7 +105,7 @@ std::vector<ByteView> StreamReader::read_gather(std::size_t n) {
 }
 
 ByteView StreamReader::read_all() {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   const ReadStatus status = core_->reader.ensure_all({});
   if (status != ReadStatus::ok) raise(status, core_->reader.available());
   return core_->reader.take(core_->reader.cursor.size());
@@ -117,13 +118,13 @@ ReadResult StreamReader::result(ReadStatus status, std::size_t n) {
 }
 
 ReadResult StreamReader::try_read_slow(std::size_t n) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   return result(core_->reader.ensure(n, detail::Wait::none(), true), n);
 }
 
 ReadResult StreamReader::read_until(std::size_t n, Deadline deadline, std::stop_token stop) {
   if (ready(n)) return {ReadStatus::ok, core_->reader.take(n), n};
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   return result(core_->reader.ensure(n, {.deadline = deadline, .stop = std::move(stop)}, true), n);
 }
 
@@ -134,7 +135,7 @@ std::exception_ptr StreamReader::error() const noexcept {
 bool StreamReader::finished() const noexcept { return core_->reader.finished(); }
 
 bool StreamReader::at_end() {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   const ReadStatus status = core_->reader.ensure(1, {}, false);
   if (status == ReadStatus::end) return true;
   if (status != ReadStatus::ok) raise(status, 1);
@@ -142,11 +143,12 @@ bool StreamReader::at_end() {
 }
 
 Guard StreamReader::pin() {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   return core_->reader.pin();
 }
 
 SharedBytes StreamReader::share(ByteView view, Retention retention) const {
+  if (core_->birthplace.left()) throw ForkedChild();
   if (view.empty()) return {};
   const auto* const block = static_cast<detail::BasicBlock<detail::SystemPolicy>*>(view.block());
   if (block == nullptr || block->home != core_) {
@@ -155,10 +157,12 @@ SharedBytes StreamReader::share(ByteView view, Retention retention) const {
   return SharedBytes(view, retention);
 }
 
-void StreamReader::cancel() noexcept { core_->cancel(); }
+void StreamReader::cancel() noexcept {
+  if (!core_->birthplace.left()) core_->cancel();
+}
 
 bool StreamReader::on_readable(void (*callback)(void* context), void* context) {
-  const detail::EndUse use(core_->reader_in_use, kOneReader);
+  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   return core_->reader.arm(callback, context);
 }
 

@@ -24,13 +24,14 @@ std::exception_ptr abandoned() noexcept {
 }  // namespace
 
 StreamWriter::~StreamWriter() {
-  if (core_ == nullptr) return;
+  // In a forked child it is left as it is, with what its threads were doing when they vanished.
+  if (core_ == nullptr || core_->birthplace.left()) return;
   const bool ended = core_->writer.state() == PushStatus::finished;
   core_->close_writer(ended ? nullptr : abandoned());
 }
 
 PushStatus StreamWriter::add(Chunk& chunk, const detail::Wait& wait) {
-  const detail::EndUse use(core_->writer_in_use, kOneWriter);
+  const detail::EndUse use(core_->birthplace, core_->writer_in_use, kOneWriter);
   if (chunk.empty()) {
     const PushStatus status = core_->writer.state();
     if (status == PushStatus::ok) chunk = {};
@@ -62,21 +63,27 @@ PushStatus StreamWriter::add_next_chunk_until(Chunk& chunk, Deadline deadline,
   return add(chunk, {.deadline = deadline, .stop = std::move(stop)});
 }
 
-void StreamWriter::finish() noexcept { core_->writer.end(nullptr); }
+void StreamWriter::finish() noexcept {
+  if (!core_->birthplace.left()) core_->writer.end(nullptr);
+}
 
 void StreamWriter::fail(std::exception_ptr error) noexcept {
+  if (core_->birthplace.left()) return;
   core_->writer.end(error != nullptr ? std::move(error) : abandoned());
 }
 
 void StreamWriter::fail(std::error_code error) noexcept {
+  if (core_->birthplace.left()) return;
   if (!error) error = std::make_error_code(std::errc::io_error);
   core_->writer.end(error_from([error] { return std::system_error(error); }));
 }
 
-void StreamWriter::cancel() noexcept { core_->cancel(); }
+void StreamWriter::cancel() noexcept {
+  if (!core_->birthplace.left()) core_->cancel();
+}
 
 bool StreamWriter::on_writable(void (*callback)(void* context), void* context) {
-  const detail::EndUse use(core_->writer_in_use, kOneWriter);
+  const detail::EndUse use(core_->birthplace, core_->writer_in_use, kOneWriter);
   return core_->writer.arm(callback, context);
 }
 

@@ -264,7 +264,7 @@ Listener Listener::listen_loopback(std::uint16_t port) {
 }
 
 Listener::~Listener() {
-  if (path_.empty()) return;
+  if (path_.empty() || birthplace_.left()) return;
   struct stat status {};
   const bool ours =
       ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;

@@ -35,6 +35,7 @@ class SocketReceiver::Impl final : public ByteSource {
 
   StreamReader& reader() noexcept { return reader_; }
   const Descriptor& descriptor() const noexcept { return engine_.descriptor(); }
+  bool in_forked_child() const noexcept { return core_.birthplace.left(); }
 
   ReceiverStats stats() const noexcept {
     ReceiverStats stats;
@@ -156,7 +157,10 @@ SocketReceiver::SocketReceiver(Descriptor descriptor, const ReceiverOptions& opt
     : SocketReceiver(std::move(descriptor), options, ModeLimits()) {}
 SocketReceiver::SocketReceiver(Descriptor descriptor, const ReceiverOptions& options,
                                const ModeLimits& limits)
-    : impl_(std::make_unique<Impl>(std::move(descriptor), options, limits)) {}
+    : impl_(new Impl(std::move(descriptor), options, limits)) {}
+void SocketReceiver::Destroy::operator()(Impl* impl) const noexcept {
+  if (!impl->in_forked_child()) delete impl;
+}
 SocketReceiver::SocketReceiver(SocketReceiver&&) noexcept = default;
 SocketReceiver& SocketReceiver::operator=(SocketReceiver&&) noexcept = default;
 SocketReceiver::~SocketReceiver() = default;

@@ -6,6 +6,8 @@
 
 #include "forebay/detail/assert.h"
 #include "forebay/detail/atomic.h"
+#include "forebay/detail/process.h"
+#include "forebay/error.h"
 
 namespace forebay::detail {
 
@@ -14,7 +16,9 @@ using EndFlag = SystemPolicy::atomic<bool>;
 
 class EndUse {
  public:
-  EndUse(EndFlag& flag, const char* rule) noexcept : flag_(flag) {
+  /// Throws ForkedChild in a child of the process in which the end was made.
+  EndUse(Birthplace birthplace, EndFlag& flag, const char* rule) : flag_(flag) {
+    if (birthplace.left()) throw ForkedChild();
     // Relaxed: detects, and orders nothing, so that it hides no race from the sanitizers.
     FOREBAY_ASSERT(!flag_.exchange(true, relaxed), rule);
     (void)rule;
@@ -32,7 +36,7 @@ struct EndFlag {
 };
 class EndUse {
  public:
-  EndUse(EndFlag&, const char*) noexcept {}
+  EndUse(Birthplace, EndFlag&, const char*) noexcept {}
 };
 #endif
 

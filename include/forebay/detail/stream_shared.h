@@ -14,6 +14,7 @@
 
 #include "forebay/detail/account.h"
 #include "forebay/detail/block.h"
+#include "forebay/detail/process.h"
 #include "forebay/event_count.h"
 #include "forebay/spsc_queue.h"
 #include "forebay/stream_options.h"
@@ -87,6 +88,7 @@ struct StreamShared {
   ByteSource* source = nullptr;
   // The writer, the reader with its guards, and every SharedBytes hold one.
   typename P::template atomic<std::uint64_t> references{2};
+  const Birthplace birthplace;
 
   /// Any thread that holds a reference.
   void add_reference() noexcept { references.fetch_add(1, relaxed); }  // Relaxed: one is held.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "forebay/deadline.h"
+#include "forebay/detail/process.h"
 
 namespace forebay::socket {
 
@@ -58,8 +59,8 @@ inline constexpr std::size_t kUnixPathBytesMax = 107;
 /// The port that the text names, 1 to 65535. Throws InvalidConnection for anything else.
 [[nodiscard]] std::uint16_t parse_port(std::string_view text);
 
-/// A listening socket. Removes its socket file when it is destroyed, and only the file that it
-/// made.
+/// A listening socket. Removes its socket file when it is destroyed, only the file that it made,
+/// and not in a child of fork().
 class Listener {
  public:
   /// Listens at a path that is free, or that holds the socket of a server that is gone; the file is
@@ -78,6 +79,7 @@ class Listener {
         path_(std::exchange(other.path_, {})),
         device_(other.device_),
         inode_(other.inode_),
+        birthplace_(other.birthplace_),
         port_(other.port_) {}
   Listener& operator=(Listener&&) = delete;
   ~Listener();
@@ -98,6 +100,7 @@ class Listener {
   std::string path_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
+  forebay::detail::Birthplace birthplace_;
   std::uint16_t port_ = 0;
 };
 

@@ -13,7 +13,8 @@
 // Errors: a failure of the descriptor reaches the reader through the stream, as std::system_error,
 // after all that was received before it. The peer's end is the end of the stream.
 //
-// Destruction: cancels the stream and joins the thread. Guards and shared bytes stay good.
+// Destruction: cancels the stream and joins the thread. Guards and shared bytes stay good. In a
+// child of fork() it does neither, since thread and connection are the parent's.
 //
 // Reactors: on_readable() of the reader fires when something was received, and while the reader's
 // own calls receive, nothing is until the next one. Use threaded mode, or poll the descriptor and
@@ -88,7 +89,10 @@ class SocketReceiver {
   SocketReceiver(Descriptor descriptor, const ReceiverOptions& options, const ModeLimits& limits);
 
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Destroy {
+    void operator()(Impl* impl) const noexcept;
+  };
+  std::unique_ptr<Impl, Destroy> impl_;
 };
 
 }  // namespace forebay::socket
