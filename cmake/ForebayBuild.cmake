@@ -17,8 +17,9 @@ if(FOREBAY_SANITIZE)
   endif()
 endif()
 
-# The libraries, not only the fuzzers, must tell libFuzzer which branches they take.
-if(FOREBAY_BUILD_FUZZ)
+# The libraries, not only the fuzzers, must tell libFuzzer which branches they take. Who brings an
+# engine of his own brings the flags for it too.
+if(FOREBAY_BUILD_FUZZ AND NOT FOREBAY_FUZZING_ENGINE)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
