@@ -44,6 +44,16 @@ function(forebay_warnings target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
 endfunction()
 
+# What is installed names no folder of this machine, not even in its debug information.
+function(forebay_hide_paths target)
+  if(NOT CMAKE_CXX_FLAGS MATCHES "--coverage")
+    target_compile_options(${target} PRIVATE "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+    if(Arrow_FROM_WHEEL)
+      target_compile_options(${target} PRIVATE "-ffile-prefix-map=${Arrow_WHEEL_DIR}/=pyarrow/")
+    endif()
+  endif()
+endfunction()
+
 # forebay_add_library(<component> [PUBLIC <lib>...]) builds lib/<component>/*.cpp as
 # forebay_<component>, alias forebay::<component>.
 function(forebay_add_library component)
@@ -62,13 +72,7 @@ function(forebay_add_library component)
     ${target} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
                      "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(${target} PUBLIC ${arg_PUBLIC})
-  if(NOT CMAKE_CXX_FLAGS MATCHES "--coverage")
-    # What is installed names no folder of this machine, not even in its debug information.
-    target_compile_options(${target} PRIVATE "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
-    if(Arrow_FROM_WHEEL)
-      target_compile_options(${target} PRIVATE "-ffile-prefix-map=${Arrow_WHEEL_DIR}/=pyarrow/")
-    endif()
-  endif()
+  forebay_hide_paths(${target})
   set_target_properties(
     ${target}
     PROPERTIES EXPORT_NAME ${component}

@@ -38,7 +38,7 @@ function(forebay_install_pkgconfig component)
 endfunction()
 
 set(_components "")
-foreach(_component IN ITEMS core socket arrow)
+foreach(_component IN ITEMS core socket arrow spark udf)
   if(NOT TARGET forebay_${_component})
     continue()
   endif()
@@ -111,4 +111,17 @@ if(TARGET forebay_arrow)
       DESCRIPTION "Arrow record batches read from Forebay streams"
       REQUIRES "${_requires}, arrow")
   endif()
+endif()
+if(TARGET forebay_spark)
+  forebay_install_pkgconfig(
+    spark
+    DESCRIPTION "Spark's worker channel"
+    REQUIRES "forebay-socket = ${PROJECT_VERSION}")
+endif()
+if(TARGET forebay_udf)
+  forebay_install_pkgconfig(
+    udf
+    DESCRIPTION "C++ functions for Spark"
+    REQUIRES "forebay-spark = ${PROJECT_VERSION}, forebay-arrow = ${PROJECT_VERSION}, tbb, spdlog"
+    LIBS_PRIVATE "-ldl")
 endif()

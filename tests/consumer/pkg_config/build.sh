@@ -24,3 +24,6 @@ fi
 if [ -n "${Arrow_ROOT:-}" ] && pkg-config --exists forebay-arrow; then
   program use_arrow forebay-arrow --define-variable=arrow_root="$Arrow_ROOT" "$@"
 fi
+if [ -n "${Arrow_ROOT:-}" ] && pkg-config --exists forebay-udf; then
+  program use_udf forebay-udf --define-variable=arrow_root="$Arrow_ROOT" "$@"
+fi

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One connection to Spark: the bytes that come, where in them we are, and what goes back.
+
+#include <cstdint>
+#include <optional>
+
+#include "forebay/socket/receiver.h"
+#include "forebay/spark/gather_writer.h"
+#include "forebay/spark/init_message.h"
+
+namespace forebay::udf {
+
+struct ChannelOptions {
+  spark::ChannelVersion version = spark::ChannelVersion::spark_4_3;
+  spark::InitLimits init = {};
+  // Bytes that may be received and not yet let go of.
+  std::size_t buffer_bytes_max = std::size_t{32} << 20;
+  // Bytes of one Arrow batch, or one dictionary.
+  std::size_t batch_bytes_max = std::size_t{512} << 20;
+};
+
+class Channel {
+ public:
+  // Takes the connection over, behind its handshake. What comes back goes to `out`, when there is
+  // one, instead of into the connection.
+  Channel(socket::Descriptor connection, const ChannelOptions& options,
+          const socket::Descriptor* out = nullptr);
+
+  // The next task's init message; empty when the peer has closed between two tasks.
+  // Errors: Truncated, and those of parse_init().
+  std::optional<spark::InitMessage> read_init();
+  // A word; `what` says what it is. Errors: Truncated.
+  std::int32_t read_word(const char* what);
+  // Reads and throws away until the peer closes, whatever way.
+  void drain() noexcept;
+
+  StreamReader& reader() noexcept { return receiver_.reader(); }
+  std::uint64_t position() const noexcept { return position_; }
+  // Something else has read from reader() up to here.
+  void move_to(std::uint64_t position) noexcept { position_ = position; }
+  spark::GatherWriter& writer() noexcept { return writer_; }
+  const ChannelOptions& options() const noexcept { return options_; }
+
+ private:
+  const ChannelOptions options_;
+  socket::SocketReceiver receiver_;
+  spark::GatherWriter writer_;
+  std::uint64_t position_ = 0;
+};
+
+// Whether the error says that the peer has closed the connection, or died.
+bool is_peer_gone(const std::exception& error) noexcept;
+
+}  // namespace forebay::udf

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "task.h"
+
+#include <string_view>
+#include <utility>
+
+namespace forebay::udf {
+
+using Next = spark::TaskInput::Next;
+
+namespace {
+
+constexpr std::string_view kUserError = "UserError: ";
+
+std::string_view without_prefix(std::string_view text) {
+  return text.starts_with(kUserError) ? text.substr(kUserError.size()) : text;
+}
+
+}  // namespace
+
+Task::Task(Channel& channel, const spark::InitMessage& init, TaskContext context,
+           spark::InputShape shape, spark::TaskOutput& frames)
+    : channel_(channel),
+      init_(init),
+      context_(std::move(context)),
+      input_(shape),
+      output_(channel.writer(), frames) {}
+
+template <class Body>
+auto Task::on_channel(Body body) {
+  const auto begin = Clock::now();
+  try {
+    auto result = body();
+    channel_time_ += Clock::now() - begin;
+    return result;
+  } catch (const UserError&) {
+    throw;
+  } catch (...) {
+    channel_error_ = std::current_exception();
+    throw;
+  }
+}
+
+std::shared_ptr<arrow::RecordBatchReader> Task::next_stream(bool keep) {
+  return on_channel([&]() -> std::shared_ptr<arrow::RecordBatchReader> {
+    if (stream_ != nullptr) {
+      while (stream_->next() != nullptr) {
+      }
+      channel_.move_to(stream_->position());
+      stream_ = nullptr;
+      input_.stream_ended();
+    }
+    if (input_.next() == Next::group_word) {
+      const std::uint64_t offset = channel_.position();
+      input_.word(channel_.read_word(input_.wanted_for()), offset);
+      ++groups_;
+      batches_ = 0;
+    }
+    if (input_.next() != Next::arrow_stream) return nullptr;
+    arrow::ReadOptions options;
+    options.stream_offset = channel_.position();
+    options.body_bytes_max = channel_.options().batch_bytes_max;
+    if (keep) options.retention = Retention::detached;
+    stream_ = arrow::RecordBatchReader::open(channel_.reader(), std::move(options));
+    return stream_;
+  });
+}
+
+Batch Task::next_batch(arrow::RecordBatchReader& stream) {
+  return on_channel([&] {
+    Batch batch = stream.next();
+    if (batch != nullptr) ++batches_;
+    return batch;
+  });
+}
+
+void Task::send(const ::arrow::RecordBatch& batch) {
+  on_channel([&] {
+    output_.write(batch);
+    return true;
+  });
+}
+
+void Task::finish_input() {
+  while (next_stream(false) != nullptr) {
+  }
+  const std::uint64_t offset = channel_.position();
+  input_.word(channel_.read_word(input_.wanted_for()), offset);
+}
+
+void Task::raise_user_error(const std::string& what) {
+  std::string where = " failed in partition " + std::to_string(context_.partition);
+  if (groups_ != 0) where += ", group " + std::to_string(groups_ - 1);
+  if (batches_ != 0) where += ", batch " + std::to_string(batches_ - 1);
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    throw UserError(what + where + ": " + std::string(without_prefix(error.what())));
+  } catch (...) {
+    throw UserError(what + where + ": it threw something that is no std::exception");
+  }
+}
+
+std::int64_t Task::processing_ms() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(called_ - channel_time_).count();
+}
+
+}  // namespace forebay::udf
