@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C++ functions in Spark queries.
+
+    worker = CppWorker(spark, "/path/to/forebay-worker")
+    haversine = worker.udf("haversine")
+    df.select(haversine("lat1", "lon1", "lat2", "lon2"))
+
+Nothing in the session is changed, so that C++ and Python functions can stand side by side in one
+query. The worker program must be at the same path on every executor.
+"""
+
+from forebay.spark.worker import CppWorker
+
+__all__ = ["CppWorker"]
