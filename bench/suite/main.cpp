@@ -104,11 +104,12 @@ void write(const std::string& file, const std::vector<Run>& runs) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Before anything else sees the arguments: a round is one repetition, in random order. What the
-  // caller says of either comes later, and wins.
+  // Before anything else sees the arguments: order is random, and repetitions are short, so that
+  // all peers see the same minute of the machine. What the caller says of either wins.
   std::string interleave = "--benchmark_enable_random_interleaving=true";
+  std::string min_time = "--benchmark_min_time=0.01";  // seconds
   std::vector<char*> arguments(argv, argv + argc);
-  arguments.insert(arguments.begin() + 1, interleave.data());
+  arguments.insert(arguments.begin() + 1, {interleave.data(), min_time.data()});
   argc = static_cast<int>(arguments.size());
   benchmark::Initialize(&argc, arguments.data());
 

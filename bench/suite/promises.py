@@ -86,6 +86,10 @@ PROMISES = (
                  "throughput/bytes:8/ring:1024", "AtomicQueueReservedValue", 0.9),
     times_the_floor("queue", "round trip of 32 bytes: of the bare ping-pong",
                     "round_trip/bytes:32/ring:1024", "PingPong", 1.35),
+    Promise("end_to_end", "64 streams at full speed: throughput of one stream",
+            Term("unix/full/light/streams:1"), Term("unix/full/light/streams:64"), at_least=0.9),
+    Promise("end_to_end", "64 streams, as much memory as their pool of 64 MiB and 16 MiB more",
+            Term("memory/unix/full/light/streams:64", key="memory_mib"), at_most=80, unit="MiB"),
 )
 
 

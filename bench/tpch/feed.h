@@ -52,10 +52,9 @@ class Feed {
   [[nodiscard]] virtual FeedFigures figures() = 0;
 };
 
-/// Forebay, receiving.
+/// Forebay, receiving; the options are told that it is Arrow that comes.
 [[nodiscard]] std::unique_ptr<Feed> make_forebay_feed(Descriptor socket,
-                                                      forebay::socket::ReceiveMode mode,
-                                                      std::size_t budget_bytes);
+                                                      forebay::socket::ReceiverOptions options);
 /// Forebay, over a stream that is in memory already and stays there.
 [[nodiscard]] std::unique_ptr<Feed> make_memory_feed(std::span<const std::byte> bytes);
 /// The mutex-and-condition-variable port of Spark's class, and Arrow's own reader.

@@ -10,7 +10,6 @@
 namespace tpch {
 namespace {
 
-using forebay::socket::ReceiveMode;
 using forebay::socket::ReceiverOptions;
 
 // Batches of a stream; who fills it is another's business.
@@ -84,12 +83,8 @@ class MemoryFeed final : public StreamFeed {
 
 }  // namespace
 
-std::unique_ptr<Feed> make_forebay_feed(Descriptor socket, ReceiveMode mode,
-                                        std::size_t budget_bytes) {
-  ReceiverOptions options;
-  options.mode = mode;
+std::unique_ptr<Feed> make_forebay_feed(Descriptor socket, ReceiverOptions options) {
   options.framing = forebay::Framing::arrow_ipc;
-  options.stream.max_bytes = budget_bytes;
   return std::make_unique<SocketFeed>(std::move(socket), options);
 }
 

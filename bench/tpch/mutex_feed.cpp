@@ -8,7 +8,6 @@
 #include "peers/mutex_byte_stream.h"
 #include "tpch/arrow_input.h"
 #include "tpch/feed.h"
-#include "tpch/trace.h"
 
 namespace tpch {
 namespace {
@@ -19,24 +18,15 @@ constexpr std::size_t kChunkBytes = std::size_t{64} << 10;
 class MutexFeed : public Feed {
  public:
   explicit MutexFeed(Descriptor socket)
-      : socket_(std::move(socket)), receiver_([this] { receive(); }) {
-    const auto read = [this](std::size_t size) -> std::shared_ptr<arrow::Buffer> {
-      peers::MutexView view = stream_.read(size);
-      bytes_ += size;
-      const std::byte* const data = view.bytes.data();
-      return std::make_shared<OwningBuffer<peers::MutexView>>(data, size, std::move(view));
-    };
-    reader_ = value_of(arrow::ipc::RecordBatchStreamReader::Open(
-        std::make_shared<ArrowInput<decltype(read)>>(read)));
-  }
+      : socket_(std::move(socket)), receiver_([this] { receive(); }) {}
   ~MutexFeed() override {
     shutdown(socket_.get(), SHUT_RDWR);  // in case the job failed and the sender goes on
     receiver_.join();
   }
 
-  std::shared_ptr<arrow::Schema> schema() override { return reader_->schema(); }
+  std::shared_ptr<arrow::Schema> schema() override { return reader().schema(); }
   bool next(Batch& batch) override {
-    batch.records = value_of(reader_->Next());
+    batch.records = value_of(reader().Next());
     if (batch.records == nullptr && error_) std::rethrow_exception(error_);
     return batch.records != nullptr;
   }
@@ -48,11 +38,24 @@ class MutexFeed : public Feed {
     // Next to nothing of it is metadata.
     figures.payload_bytes_copied = stats.bytes_copied;
     figures.reader.waits = figures.reader.parks = stats.waits;
-
     return figures;
   }
 
  private:
+  arrow::ipc::RecordBatchStreamReader& reader() {
+    if (reader_ == nullptr) {
+      const auto read = [this](std::size_t size) -> std::shared_ptr<arrow::Buffer> {
+        peers::MutexView view = stream_.read(size);
+        bytes_ += size;
+        const std::byte* const data = view.bytes.data();
+        return std::make_shared<OwningBuffer<peers::MutexView>>(data, size, std::move(view));
+      };
+      reader_ = value_of(arrow::ipc::RecordBatchStreamReader::Open(
+          std::make_shared<ArrowInput<decltype(read)>>(read)));
+    }
+    return *reader_;
+  }
+
   void receive() {
     try {
       for (;;) {

@@ -88,7 +88,10 @@ using MakeJob = std::function<Job(const ReceiveOptions&)>;
 MakeJob overlapped(ReceiveMode mode, bool query) {
   return [=](const ReceiveOptions& options) -> Job {
     return [=, &options] {
-      return drain(make_forebay_feed(connect_unix(options.socket), mode, options.budget_bytes),
+      forebay::socket::ReceiverOptions receiver;
+      receiver.mode = mode;
+      receiver.stream.max_bytes = options.budget_bytes;
+      return drain(make_forebay_feed(connect_unix(options.socket), receiver),
                    pipeline(options, query));
     };
   };

@@ -5,14 +5,13 @@
 #include <arrow/io/memory.h>
 #include <arrow/ipc/message.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
-#include <thread>
 #include <vector>
 
 #include "tpch/arrow_input.h"
 #include "tpch/measure.h"
+#include "tpch/schedule.h"
 #include "tpch/wire.h"
 
 namespace tpch {
@@ -35,50 +34,6 @@ std::vector<Bytes> cut_by_message(Bytes stream) {
   if (begin < stream.size()) messages.push_back(stream.subspan(begin));
   return messages;
 }
-
-// When each message is due. The schedule is absolute: a late message does not move those after it.
-class Schedule {
- public:
-  using clock = std::chrono::steady_clock;
-
-  explicit Schedule(double gb_per_s)
-      : ns_per_byte_(gb_per_s > 0 ? 1 / gb_per_s : 0), begin_(clock::now()) {}
-
-  /// Waits until the next message, of so many bytes, is due.
-  void wait(std::size_t bytes) {
-    const clock::time_point due = after(bytes_);
-    bytes_ += bytes;
-    if (ns_per_byte_ == 0) return;
-    const clock::time_point now = clock::now();
-    if (now > due) {
-      ++late_;
-      late_max_ = std::max(late_max_, now - due);
-    } else {
-      std::this_thread::sleep_until(due);
-    }
-  }
-  void report(JsonLine& line) const {
-    const double end_s = seconds(clock::now() - after(bytes_));
-    line.add("late_messages", late_).add("late_max_s", seconds(late_max_));
-    line.add("late_at_end_s", ns_per_byte_ == 0 ? 0.0 : std::max(0.0, end_s));
-    line.add("seconds", seconds(clock::now() - begin_));
-  }
-
- private:
-  static double seconds(clock::duration duration) {
-    return std::chrono::duration<double>(duration).count();
-  }
-  [[nodiscard]] clock::time_point after(std::uint64_t bytes) const {
-    return begin_ + std::chrono::nanoseconds(
-                        static_cast<std::int64_t>(static_cast<double>(bytes) * ns_per_byte_));
-  }
-
-  double ns_per_byte_;
-  clock::time_point begin_;
-  std::uint64_t bytes_ = 0;
-  std::uint64_t late_ = 0;  // messages that could not begin when they were due
-  clock::duration late_max_{};
-};
 
 }  // namespace
 
