@@ -19,7 +19,7 @@ namespace forebay {
 /// when no view can be left. Must not block or throw.
 struct Release {
   /// Called once; null: nothing is called.
-  void (*function)(void* context) noexcept = nullptr;
+  detail::ReleaseFunction function = nullptr;
   /// Passed to the function.
   void* context = nullptr;
 };
@@ -41,10 +41,13 @@ class Chunk {
   [[nodiscard]] static Chunk adopt(std::string&& bytes);
   /// As above.
   [[nodiscard]] static Chunk adopt(std::vector<std::byte>&& bytes);
-  /// Memory of the caller, which stays valid and unchanged until `release` was called.
-  /// Throws std::bad_alloc, in which case `release` is not called.
-  [[nodiscard]] static Chunk borrow(std::span<const std::byte> bytes, Release release);
-  /// The same with a callable, which is moved in and destroyed after the call.
+  /// Memory of the caller, which stays valid and unchanged until `release` was called. Costs no
+  /// allocation, here or in a stream, unless one stream sees more than a dozen different functions.
+  [[nodiscard]] static Chunk borrow(std::span<const std::byte> bytes, Release release) noexcept {
+    return Chunk(bytes, release);
+  }
+  /// The same with a callable, which is moved in and destroyed after the call. Throws
+  /// std::bad_alloc, in which case it is not called.
   template <class F>
   requires std::is_nothrow_invocable_v<F&>
   [[nodiscard]] static Chunk borrow(std::span<const std::byte> bytes, F release) {
@@ -61,13 +64,16 @@ class Chunk {
 
   /// Takes the bytes over; `other` has none then.
   Chunk(Chunk&& other) noexcept
-      : block_(std::exchange(other.block_, nullptr)), bytes_(std::exchange(other.bytes_, {})) {}
+      : block_(std::exchange(other.block_, nullptr)),
+        bytes_(std::exchange(other.bytes_, {})),
+        release_(std::exchange(other.release_, {})) {}
   /// Releases what it had, and takes the bytes over.
   Chunk& operator=(Chunk&& other) noexcept {
     if (this != &other) {
       reset();
       block_ = std::exchange(other.block_, nullptr);
       bytes_ = std::exchange(other.bytes_, {});
+      release_ = std::exchange(other.release_, {});
     }
     return *this;
   }
@@ -89,19 +95,25 @@ class Chunk {
   using Record = detail::BasicBlock<detail::SystemPolicy>;
 
   Chunk(Record* block, std::size_t size) noexcept : block_(block), bytes_(block->data, size) {}
+  Chunk(std::span<const std::byte> bytes, Release release) noexcept
+      : bytes_(bytes), release_(release) {}
   void reset() noexcept {
     if (block_ != nullptr) block_->destroy(block_, true);
-    block_ = nullptr;
-    bytes_ = {};
+    if (release_.function != nullptr) release_.function(release_.context);
+    disown();
   }
-  // The block belongs to somebody else now.
+  // The memory belongs to somebody else now.
   Record* disown() noexcept {
     bytes_ = {};
+    release_ = {};
     return std::exchange(block_, nullptr);
   }
+  // Makes a block of borrowed memory. Throws std::bad_alloc, in which case nothing has changed.
+  void make_block();
 
-  Record* block_ = nullptr;
+  Record* block_ = nullptr;  // null: nothing, or borrowed memory
   std::span<const std::byte> bytes_;
+  Release release_;  // of borrowed memory
 };
 
 }  // namespace forebay

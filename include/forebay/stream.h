@@ -107,7 +107,8 @@ class StreamWriter {
   void fail(std::error_code error) noexcept;
 
   /// Ends the stream for both sides: what is unread is discarded, every wait ends, every later call
-  /// throws or returns cancelled. Thread role: any. Wait-free.
+  /// throws or returns cancelled. Thread role: any. Blocking: no, but for one system call, and one
+  /// more for each side that sleeps.
   void cancel() noexcept;
 
   /// Arms a one-shot callback for when a chunk may fit or the stream is cancelled. False when that

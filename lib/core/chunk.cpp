@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "forebay/detail/borrowed.h"
+
 namespace forebay {
 
 namespace {
@@ -32,19 +34,6 @@ struct Adopted : Record {
   Container container;
 };
 
-struct Borrowed : Record {
-  Borrowed(std::span<const std::byte> bytes, Release release_) noexcept
-      : Record(const_cast<std::byte*>(bytes.data()), bytes.size(), &destroy_borrowed),
-        release(release_) {}
-  static void destroy_borrowed(detail::Block* block, bool) noexcept {
-    auto* const borrowed = static_cast<Borrowed*>(block);
-    const Release release = borrowed->release;
-    delete borrowed;
-    if (release.function != nullptr) release.function(release.context);
-  }
-  const Release release;
-};
-
 }  // namespace
 
 Chunk Chunk::copy_of(std::span<const std::byte> bytes) {
@@ -67,8 +56,10 @@ Chunk Chunk::adopt(std::vector<std::byte>&& bytes) {
   return Chunk(new Adopted<std::vector<std::byte>>(std::move(bytes)), size);
 }
 
-Chunk Chunk::borrow(std::span<const std::byte> bytes, Release release) {
-  return Chunk(new Borrowed(bytes, release), bytes.size());
+void Chunk::make_block() {
+  block_ = new detail::BorrowedBlock<detail::SystemPolicy>(bytes_.data(), bytes_.size(),
+                                                           release_.function, release_.context);
+  release_ = {};
 }
 
 }  // namespace forebay

@@ -37,8 +37,17 @@ PushStatus StreamWriter::add(Chunk& chunk, const detail::Wait& wait) {
     if (status == PushStatus::ok) chunk = {};
     return status;
   }
+  auto& writer = core_->writer;
+  std::uint64_t number = 0;
+  if (chunk.block_ == nullptr) {
+    if (chunk.size() <= detail::Slice::kSizeMax) {
+      number = core_->releases.number_of(chunk.release_.function);
+    }
+    if (number == 0) chunk.make_block();
+  }
   const PushStatus status =
-      core_->writer.add(chunk.block_, chunk.bytes_.data(), chunk.bytes_.size(), wait);
+      number != 0 ? writer.add_borrowed(chunk.bytes_, number, chunk.release_.context, wait)
+                  : writer.add(chunk.block_, chunk.bytes_.data(), chunk.bytes_.size(), wait);
   if (status == PushStatus::ok) chunk.disown();
   return status;
 }

@@ -23,6 +23,10 @@ struct TestBlock : Record {
   TestBlock() : Record(memory, kBytes, &end_of) {}
   static void end_of(detail::Block* block, bool) noexcept {
     auto* const self = static_cast<TestBlock*>(static_cast<Record*>(block));
+    release(self);
+  }
+  static void release(void* context) noexcept {
+    auto* const self = static_cast<TestBlock*>(context);
     self->content = -1;
     self->ended = static_cast<int>(self->ended) + 1;
   }
@@ -31,7 +35,8 @@ struct TestBlock : Record {
   Var<int> ended = 0;
 };
 
-template <class Derived, int kThreads, int kBlocks>
+/// `kBorrowed`: the memory travels as borrowed memory, and the reader makes the blocks.
+template <class Derived, int kThreads, int kBlocks, bool kBorrowed = false>
 struct StreamTest : Test<Derived, kThreads> {
   Core* core = nullptr;
   std::unique_ptr<TestBlock[]> blocks;
@@ -66,7 +71,11 @@ struct StreamTest : Test<Derived, kThreads> {
   PushStatus add(int i) {
     blocks[i].content = i + 1;
     blocks[i].memory[0] = std::byte(i + 1);
-    const PushStatus status = core->writer.add(&blocks[i], blocks[i].memory, kBytes, Wait{});
+    const PushStatus status =
+        kBorrowed ? core->writer.add_borrowed({blocks[i].memory, kBytes},
+                                              core->releases.number_of(&TestBlock::release),
+                                              &blocks[i], Wait{})
+                  : core->writer.add(&blocks[i], blocks[i].memory, kBytes, Wait{});
     if (status == PushStatus::ok) taken[i] = true;
     return status;
   }
@@ -89,25 +98,32 @@ std::exception_ptr some_error() {
 }
 
 /// Finish, with a bound of one block, so that both sides wait.
-struct Finish : StreamTest<Finish, 2, 2> {
-  static constexpr const char* kName = "finish";
+template <class Derived, bool kBorrowed>
+struct FinishTest : StreamTest<Derived, 2, 2, kBorrowed> {
   static constexpr unsigned kPreemptions = 1;
   static constexpr unsigned kPreemptionsLong = 2;
-  void before() { make(kBytes, 1); }
-  void after() { after_all_was_read(); }
+  void before() { this->make(kBytes, 1); }
+  void after() { this->after_all_was_read(); }
   void thread(unsigned index) {
+    Core* const core = this->core;
     if (index == 0) {
-      for (int i = 0; i < 2; ++i) MODEL_CHECK(add(i) == PushStatus::ok);
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(this->add(i) == PushStatus::ok);
       core->writer.end(nullptr);
       MODEL_CHECK(core->writer.state() != PushStatus::ok);
       core->close_writer(some_error());
     } else {
-      for (int i = 0; i < 2; ++i) MODEL_CHECK(read(i) == ReadStatus::ok);
-      MODEL_CHECK(read(2) == ReadStatus::end);
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(this->read(i) == ReadStatus::ok);
+      MODEL_CHECK(this->read(2) == ReadStatus::end);
       MODEL_CHECK(core->reader.finished());
       core->close_reader();
     }
   }
+};
+struct Finish : FinishTest<Finish, false> {
+  static constexpr const char* kName = "finish";
+};
+struct BorrowedFinish : FinishTest<BorrowedFinish, true> {
+  static constexpr const char* kName = "borrowed_finish";
 };
 
 /// Finish against fail from elsewhere: the first wins, for everybody alike.
@@ -219,23 +235,30 @@ struct CancelClosesFastPath : StreamTest<CancelClosesFastPath, 2, 1> {
 };
 
 /// The reader goes while the writer waits for room or publishes; what nobody read is drained.
-struct ReaderGoes : StreamTest<ReaderGoes, 2, 3> {
-  static constexpr const char* kName = "reader_goes";
+template <class Derived, bool kBorrowed>
+struct ReaderGoesTest : StreamTest<Derived, 2, 3, kBorrowed> {
   void thread(unsigned index) {
     if (index == 0) {
-      for (int i = 0; i < 3 && add(i) == PushStatus::ok; ++i) {
+      for (int i = 0; i < 3 && this->add(i) == PushStatus::ok; ++i) {
       }
-      core->close_writer(some_error());
+      this->core->close_writer(some_error());
     } else {
-      MODEL_CHECK(read(0) == ReadStatus::ok);
-      core->close_reader();
+      MODEL_CHECK(this->read(0) == ReadStatus::ok);
+      this->core->close_reader();
     }
   }
 };
+struct ReaderGoes : ReaderGoesTest<ReaderGoes, false> {
+  static constexpr const char* kName = "reader_goes";
+};
+struct BorrowedReaderGoes : ReaderGoesTest<BorrowedReaderGoes, true> {
+  static constexpr const char* kName = "borrowed_reader_goes";
+};
 
 /// A guard on a worker holds all the memory; its drop wakes writer and reader, and may be the end
-/// of the whole stream.
-struct GuardOnWorker : StreamTest<GuardOnWorker, 3, 2> {
+/// of the whole stream. Memory that is borrowed, so that its block is made by the reader and ends
+/// with whoever is last.
+struct GuardOnWorker : StreamTest<GuardOnWorker, 3, 2, true> {
   static constexpr const char* kName = "guard_on_worker";
   static constexpr unsigned kPreemptions = 0;
   BasicGuard<ModelPolicy> guard;
@@ -323,11 +346,13 @@ struct Books : Test<Books, 4> {
       account->charge_gathered(8);
       retired.open();
       account->give_back_by_reader(8);
+      account->tell();
     } else if (index == 2) {  // Who drops the last guard.
       retired.pass();
       account->give_back_by_others(8);
     } else {
       MODEL_CHECK(account->used() <= 16);
+      MODEL_CHECK(account->used_at_most(account->given_back_untold()) <= 16);
     }
   }
 };
@@ -380,15 +405,16 @@ struct References : Test<References, 3> {
 
 /// A read of more than the bound holds: the reader gathers what is there, so that the writer goes
 /// on.
-struct ReadBeyondBound : StreamTest<ReadBeyondBound, 2, 2> {
-  static constexpr const char* kName = "read_beyond_bound";
+template <class Derived, bool kBorrowed>
+struct ReadBeyondBoundTest : StreamTest<Derived, 2, 2, kBorrowed> {
   static constexpr unsigned kPreemptions = 1;
   static constexpr unsigned kPreemptionsLong = 2;
-  void before() { make(kBytes, 2); }
-  void after() { after_all_was_read(); }
+  void before() { this->make(kBytes, 2); }
+  void after() { this->after_all_was_read(); }
   void thread(unsigned index) {
+    Core* const core = this->core;
     if (index == 0) {
-      for (int i = 0; i < 2; ++i) MODEL_CHECK(add(i) == PushStatus::ok);
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(this->add(i) == PushStatus::ok);
       core->close_writer(some_error());
     } else {
       MODEL_CHECK(core->reader.ensure(2 * kBytes, Wait{}, true) == ReadStatus::ok);
@@ -398,6 +424,12 @@ struct ReadBeyondBound : StreamTest<ReadBeyondBound, 2, 2> {
       core->close_reader();
     }
   }
+};
+struct ReadBeyondBound : ReadBeyondBoundTest<ReadBeyondBound, false> {
+  static constexpr const char* kName = "read_beyond_bound";
+};
+struct BorrowedReadBeyondBound : ReadBeyondBoundTest<BorrowedReadBeyondBound, true> {
+  static constexpr const char* kName = "borrowed_read_beyond_bound";
 };
 
 /// The reader makes room and then waits for the writer elsewhere: the giving back is the only wake.
@@ -421,13 +453,38 @@ struct RoomWithoutFurtherRead : StreamTest<RoomWithoutFurtherRead, 2, 2> {
   }
 };
 
+/// A small block that the reader has given back without telling keeps a large one out, until the
+/// reader waits for it.
+struct UntoldUntilTheReaderWaits : StreamTest<UntoldUntilTheReaderWaits, 2, 2> {
+  static constexpr const char* kName = "untold_until_the_reader_waits";
+  static constexpr unsigned kPreemptions = 1;
+  static constexpr unsigned kPreemptionsLong = 2;
+  void before() {
+    make(10 * kBytes, 2);
+    blocks[1].capacity_bytes = 10 * kBytes;
+  }
+  void after() { after_all_was_read(); }
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(add(i) == PushStatus::ok);
+      core->close_writer(some_error());
+    } else {
+      for (int i = 0; i < 2; ++i) MODEL_CHECK(read(i) == ReadStatus::ok);
+      MODEL_CHECK(read(2) == ReadStatus::failed);
+      core->close_reader();
+    }
+  }
+};
+
 }  // namespace
 }  // namespace forebay::model
 
 int main(int argc, char** argv) {
   using namespace forebay::model;
   some_error();
-  return run_models<Finish, FinishOrFail, Abandoned, Cancel, CancelBothWait, CancelClosesFastPath,
-                    ReaderGoes, GuardOnWorker, BoundedShare, DetachedShare, Books, BothGo,
-                    References, ReadBeyondBound, RoomWithoutFurtherRead>("stream_ends", argc, argv);
+  return run_models<Finish, BorrowedFinish, FinishOrFail, Abandoned, Cancel, CancelBothWait,
+                    CancelClosesFastPath, ReaderGoes, BorrowedReaderGoes, GuardOnWorker,
+                    BoundedShare, DetachedShare, Books, BothGo, References, ReadBeyondBound,
+                    BorrowedReadBeyondBound, RoomWithoutFurtherRead, UntoldUntilTheReaderWaits>(
+      "stream_ends", argc, argv);
 }

@@ -3,7 +3,9 @@
 
 // The books of one stream: what was charged for memory, and what was given back. Each counter that
 // is written often has one writer, so that neither publishing nor reading needs a
-// read-modify-write.
+// read-modify-write. What the reader gives back it counts at once, and tells the writer a batch at
+// a time: a writer at the bound looks at that figure all the time, and each store to a line that
+// another core looks at costs the reader the way there and back.
 
 #include <cstdint>
 
@@ -16,7 +18,7 @@ class Account {
   using Counter = typename P::template atomic<std::uint64_t>;
 
  public:
-  /// Bytes that count against the bound. Exact for the writer; a snapshot for others.
+  /// Bytes that count against the bound, as told. A snapshot.
   [[nodiscard]] std::uint64_t used() const noexcept {
     // Given back before charged: what was given back had been charged, so the difference of what is
     // seen is never negative.
@@ -33,7 +35,7 @@ class Account {
 
   /// Bytes that the reader is done with and that guards or shares still hold.
   [[nodiscard]] std::uint64_t retained() const noexcept {
-    const std::uint64_t given_back = released();
+    const std::uint64_t given_back = given_back_untold();
     const std::uint64_t retired = retired_.load(relaxed);  // Relaxed: ordered as in used().
     return retired > given_back ? retired - given_back : 0;
   }
@@ -45,10 +47,16 @@ class Account {
     return charged > retired ? charged - retired : 0;
   }
 
-  /// Bytes given back so far.
+  /// Bytes given back so far, as told.
   [[nodiscard]] std::uint64_t released() const noexcept {
-    // (A1) acquire loads, synchronize-with the release store (A2) and the addition (A3): the charge
+    // (A1) acquire loads, synchronize-with the release store (A4) and the addition (A3): the charge
     // of what was given back is seen.
+    return told_by_reader_.load(acquire) + released_by_others_.load(acquire);
+  }
+
+  /// The same with what the reader has not told yet. For when there is time to ask.
+  [[nodiscard]] std::uint64_t given_back_untold() const noexcept {
+    // (A5) acquire loads, synchronize-with the release store (A2) and the addition (A3): as (A1).
     return released_by_reader_.load(acquire) + released_by_others_.load(acquire);
   }
 
@@ -62,11 +70,21 @@ class Account {
   void retire(std::uint64_t bytes) noexcept { add(retired_, bytes); }
 
   void give_back_by_reader(std::uint64_t bytes) noexcept {
-    // (A2) release store, synchronizes-with the acquire load (A1). One writer: the reader.
+    // (A2) release store, synchronizes-with the acquire load (A5). One writer: the reader.
     released_by_reader_.store(released_by_reader_.load(relaxed) + bytes, release);
   }
+  /// Reader: bytes that it gave back and has not told.
+  [[nodiscard]] std::uint64_t untold() const noexcept {
+    // Relaxed, both: the reader's own.
+    return released_by_reader_.load(relaxed) - told_by_reader_.load(relaxed);
+  }
+  /// Reader: tells.
+  void tell() noexcept {
+    // (A4) release store, synchronizes-with the acquire load (A1). One writer: the reader.
+    told_by_reader_.store(released_by_reader_.load(relaxed), release);
+  }
   void give_back_by_others(std::uint64_t bytes) noexcept {
-    // (A3) release addition, synchronizes-with the acquire load (A1).
+    // (A3) release addition, synchronizes-with the acquire loads (A1) and (A5).
     released_by_others_.fetch_add(bytes, release);
   }
 
@@ -89,6 +107,7 @@ class Account {
   alignas(kInterferenceBytes) Counter charged_{0};             // writer
   alignas(kInterferenceBytes) Counter released_by_reader_{0};  // reader
   Counter retired_{0};                                         // reader
+  alignas(kInterferenceBytes) Counter told_by_reader_{0};      // reader, once a batch
   alignas(kInterferenceBytes) Counter gathered_{0};            // reader, seldom
   alignas(kInterferenceBytes) Counter released_by_others_{0};  // anybody who drops the last hold
   Counter detached_{0};

@@ -2,7 +2,8 @@
 #pragma once
 
 // The record behind every piece of memory that goes through a stream: a chunk of a caller, a block
-// of a pool, memory that a read was gathered into.
+// of a pool, memory that a read was gathered into. Borrowed memory has one only while the reader
+// has views of it: see borrowed.h.
 //
 // Life: somebody makes it; a stream publishes slices of it (`home` and the charge are set); the
 // reader retires it after the last slice; when no guard is older, the stream lets go of its share;
@@ -58,18 +59,37 @@ struct BasicBlock : Block {
   typename P::template atomic<std::uint64_t> charge_bytes{0};
 };
 
-/// What travels from the writer to the reader: part of a block.
+/// What is called when borrowed memory is done with; see Release.
+using ReleaseFunction = void (*)(void* context) noexcept;
+
+/// What travels from the writer to the reader: part of a block, or borrowed memory as a whole.
 struct Slice {
   static constexpr std::uint64_t kSealed = std::uint64_t{1} << 63;
+  static constexpr unsigned kReleaseShift = 48;
+  static constexpr std::uint64_t kSizeMax = (std::uint64_t{1} << kReleaseShift) - 1;
 
   const std::byte* data;
-  std::uint64_t size_and_seal;  // size in bytes; kSealed when no slice of the block follows
-  Block* block;
+  // Size in bytes; kSealed when no slice of the block follows; between them, for borrowed memory
+  // that has no block, the number of its release function, from 1.
+  std::uint64_t size_and_marks;
+  union {
+    Block* block;
+    void* context;  // of the release function, while borrowed()
+  };
 
   [[nodiscard]] std::size_t size() const noexcept {
-    return static_cast<std::size_t>(size_and_seal & ~kSealed);
+    return static_cast<std::size_t>(size_and_marks & kSizeMax);
   }
-  [[nodiscard]] bool sealed() const noexcept { return (size_and_seal & kSealed) != 0; }
+  [[nodiscard]] bool sealed() const noexcept { return (size_and_marks & kSealed) != 0; }
+  [[nodiscard]] std::uint64_t release_number() const noexcept {
+    return (size_and_marks & ~kSealed) >> kReleaseShift;
+  }
+  [[nodiscard]] bool borrowed() const noexcept { return release_number() != 0; }
+  /// Borrowed memory gets a block.
+  void attach(Block* made) noexcept {
+    size_and_marks &= kSealed | kSizeMax;
+    block = made;
+  }
 };
 static_assert(sizeof(Slice) == 24, "with its state word a slice fills half a cache line");
 

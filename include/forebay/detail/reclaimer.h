@@ -64,6 +64,7 @@ class Reclaimer {
  public:
   explicit Reclaimer(StreamShared<P>& shared)
       : shared_(shared),
+        borrowed_(shared),
         domain_(std::min(shared.options.guards_max, kGuardsMax), &shared.drop_watch) {}
 
   [[nodiscard]] BasicGuard<P> pin() { return domain_.pin(); }
@@ -79,8 +80,8 @@ class Reclaimer {
   void retire(Record* block) noexcept {
     const std::uint64_t charge = block->charge_bytes.load(relaxed);  // Relaxed: as above.
     if (sole_holder(block)) [[likely]] {
-      block->destroy(block, true);
-      if (charge != 0) shared_.give_back(charge, true);
+      end(block);
+      if (charge != 0) shared_.give_back_soon(charge);
       return;
     }
     // Somebody else holds it from now on, so that it counts, whatever it counted before.
@@ -130,9 +131,28 @@ class Reclaimer {
     return !domain_.held_back() && block->holders.load(acquire) == Record::kBounded;
   }
 
+  /// A slice is done with of which no view was handed out and no block made: nobody holds it.
+  void release(const Slice& slice) noexcept {
+    shared_.releases.release(slice);
+    shared_.account.retire(slice.size());
+    shared_.give_back_soon(slice.size());
+  }
+
+  /// Gives a slice of borrowed memory a block. Throws std::bad_alloc; then nothing has changed.
+  void attach(Slice& slice) { borrowed_.attach(slice); }
+
   void close(Retirable* last) noexcept { domain_.retire_last(last); }
 
  private:
+  // Nobody else holds the block.
+  void end(Record* block) noexcept {
+    if (BorrowedBlock<P>::is(block)) [[likely]] {
+      borrowed_.release(block);
+    } else {
+      block->destroy(block, true);
+    }
+  }
+
   // Reclaimed when the guards before it are gone, a moment before the domain says so.
   struct GuardWatch : Retirable {
     explicit GuardWatch(Reclaimer& owner) noexcept : reclaimer(owner) {
@@ -155,6 +175,7 @@ class Reclaimer {
   }
 
   StreamShared<P>& shared_;
+  BorrowedBlocks<P> borrowed_;
   BasicEpochDomain<P> domain_;
   bool watching_ = false;
   std::uint64_t watches_ = 0;

@@ -34,7 +34,7 @@ class StreamCore : public StreamShared<P> {
 
   /// The reader is gone. Its guards keep the reference until the last of them is dropped.
   void close_reader() noexcept {
-    this->cancel();
+    this->cancel_by_reader();
     reader.close(&readers_hold_);
   }
 

@@ -68,10 +68,8 @@ class ReaderSide {
   ReadStatus ensure(std::size_t n, const Wait& wait, bool consuming) {
     // Where bytes were consumed since something was left to linger, the views of it are dead.
     if (consuming || cursor.current != linger_mark_) give_back_lingering();
-    const FastPath fast_path(*this);
-    const ReadStatus status = bring(n, wait, consuming);
-    if (!consuming) mark_lingering();
-    return status;
+    const FastPath fast_path(*this, consuming);
+    return bring(n, wait, consuming);
   }
 
   /// Brings everything up to the end of the stream under the cursor.
@@ -95,7 +93,7 @@ class ReaderSide {
     }
   }
 
-  /// Makes run and ring hold n bytes without gathering them.
+  /// Makes run and ring hold n bytes without gathering them, and take_slice() have them.
   ReadStatus ensure_buffered(std::size_t n, const Wait& wait) {
     const FastPath fast_path(*this);
     give_back_lingering();
@@ -103,7 +101,12 @@ class ReaderSide {
       if (const ReadStatus status = prepare(true); status != ReadStatus::ok) return status;
       if (n <= cursor.size()) return ReadStatus::ok;
       look_ahead(n - cursor.size());
-      if (n - cursor.size() <= ahead_bytes_) return ReadStatus::ok;
+      if (n - cursor.size() <= ahead_bytes_) {
+        for (std::size_t i = 0; i < ahead_slots_; ++i) {
+          reclaimer_.attach(*shared_.queue.look(lingering_slots_ + run_slots_ + i));
+        }
+        return ReadStatus::ok;
+      }
       const ReadStatus status = wait_for_more(n, wait, true, /*may_gather=*/false);
       if (status != ReadStatus::ok) return status;
     }
@@ -117,8 +120,9 @@ class ReaderSide {
   }
 
   /// Consumes what is left of the run and goes on to the slice after it, which ensure_buffered()
-  /// has seen, without giving anything back: the views of one read_gather() all stay good.
-  ByteView take_slice(std::size_t most) noexcept {
+  /// has seen, without giving anything back: the views of one read_gather() all stay good. Does
+  /// not throw, since every slice has its block.
+  ByteView take_slice(std::size_t most) {
     const FastPath fast_path(*this);
     if (cursor.size() == 0) next_run(false);
     return take(std::min(most, cursor.size()));
@@ -172,7 +176,11 @@ class ReaderSide {
   /// Gives back what was published after close(). For the last one who holds the stream.
   void drain() noexcept {
     while (const Slice* slice = shared_.queue.front()) {
-      if (slice->sealed()) slice->block->destroy(slice->block, true);
+      if (slice->borrowed()) {
+        shared_.releases.release(*slice);
+      } else if (slice->sealed()) {
+        slice->block->destroy(slice->block, true);
+      }
       shared_.queue.pop();
     }
     Block* const block = shared_.unsealed_at_end;
@@ -186,13 +194,18 @@ class ReaderSide {
 
  private:
   // Brings the fast path in line with the run when a call that may change the run ends, by an
-  // exception too.
+  // exception too. What lingers when a call ends that consumes nothing may still be looked at.
   struct FastPath {
-    explicit FastPath(ReaderSide& of) noexcept : side(of) {}
+    explicit FastPath(ReaderSide& of, bool consuming_call = true) noexcept
+        : side(of), consuming(consuming_call) {}
     FastPath(const FastPath&) = delete;
     FastPath& operator=(const FastPath&) = delete;
-    ~FastPath() { side.shared_.open_fast_path(side.cursor.end); }
+    ~FastPath() {
+      if (!consuming) side.mark_lingering();
+      side.shared_.open_fast_path(side.cursor.end);
+    }
     ReaderSide& side;
+    const bool consuming;
   };
 
   ReadStatus bring(std::size_t n, const Wait& wait, bool consuming) {
@@ -216,7 +229,7 @@ class ReaderSide {
   // --- The parts of the ring ---------------------------------------------------------------------
 
   // Brings the next bytes under the cursor, if it has none, and as many as are contiguous.
-  ReadStatus prepare(bool consuming) noexcept {
+  ReadStatus prepare(bool consuming) {
     // Relaxed: a figure.
     bytes_out_.store(run_bytes_ - cursor.size(), relaxed);
     if (shared_.is_cancelled()) {
@@ -227,7 +240,7 @@ class ReaderSide {
     return ReadStatus::ok;
   }
 
-  void move_run_on(bool consuming) noexcept {
+  void move_run_on(bool consuming) {
     if (cursor.size() == 0) next_run(consuming);
     extend_run();
   }
@@ -247,12 +260,13 @@ class ReaderSide {
   }
 
   // The run is consumed: makes the next slice with bytes the run, if there is one.
-  void next_run(bool consuming) noexcept {
+  void next_run(bool consuming) {
     do {
       leave_run();
       if (consuming) give_back_lingering();
-      const Slice* slice = shared_.queue.look(lingering_slots_);
+      Slice* slice = shared_.queue.look(lingering_slots_);
       if (slice == nullptr) return;
+      reclaimer_.attach(*slice);
       const std::size_t gathered = std::exchange(ahead_offset_, 0);
       cursor = {slice->data + gathered, slice->data + slice->size(), slice->block};
       run_slots_ = 1;
@@ -268,7 +282,10 @@ class ReaderSide {
   void extend_run() noexcept {
     while (run_slots_ != 0) {
       const Slice* slice = shared_.queue.look(lingering_slots_ + run_slots_);
-      if (slice == nullptr || slice->block != cursor.block || slice->data != cursor.end) return;
+      if (slice == nullptr || slice->borrowed() || slice->block != cursor.block ||
+          slice->data != cursor.end) {
+        return;
+      }
       cursor.end += slice->size();
       ++run_slots_;
       run_bytes_ += slice->size();
@@ -308,7 +325,11 @@ class ReaderSide {
   void pop_slot() noexcept {
     const Slice slice = *shared_.queue.front();
     shared_.queue.pop();
-    if (slice.sealed()) retire(static_cast<Record*>(slice.block));
+    if (slice.borrowed()) {
+      reclaimer_.release(slice);
+    } else if (slice.sealed()) {
+      retire(static_cast<Record*>(slice.block));
+    }
   }
 
   void retire(Record* block) noexcept {
@@ -322,14 +343,14 @@ class ReaderSide {
     for (; lingering_slots_ != 0; --lingering_slots_) {
       const Slice slice = *shared_.queue.front();
       shared_.queue.pop();
-      if (!slice.sealed()) continue;
+      if (slice.borrowed()) reclaimer_.release(slice);
+      if (slice.borrowed() || !slice.sealed()) continue;
       reclaimer_.count_retired(static_cast<Record*>(slice.block));
       slice.block->next_retired = lingering_blocks_;
       lingering_blocks_ = slice.block;
     }
     uncharge_lingering_blocks(&Reclaimer<P>::uncharge);
-    shared_.queue.flush();
-    shared_.writer_event.notify();
+    let_writer_know();
   }
 
   // Those that guards or shares held before may be the reader's alone by now.
@@ -337,6 +358,13 @@ class ReaderSide {
     for (Retirable* one = lingering_blocks_; one != nullptr; one = one->next_retired) {
       (reclaimer_.*uncharge)(static_cast<Record*>(static_cast<Block*>(one)));
     }
+  }
+
+  // Tells of every slot and byte that was given back, and wakes who waits for them.
+  void let_writer_know() noexcept {
+    shared_.queue.flush();
+    shared_.account.tell();
+    shared_.writer_event.notify();
   }
 
   // The stream was cancelled: all that is buffered goes back.
@@ -348,6 +376,7 @@ class ReaderSide {
     give_back_lingering();
     while (shared_.queue.front() != nullptr) pop_slot();
     shared_.queue.flush();
+    shared_.account.tell();
   }
 
   // --- Gathering ---------------------------------------------------------------------------------
@@ -422,8 +451,7 @@ class ReaderSide {
     if (n > shared_.options.gather_bytes_max && cannot_be_one_run && may_gather) {
       return ReadStatus::limit_exceeded;
     }
-    shared_.queue.flush();
-    shared_.writer_event.notify();
+    let_writer_know();
     const std::uint32_t starved = starved_seen();
     if (next_unseen() == nullptr && writer_blocked(starved)) {
       if (!consuming) uncharge_lingering();
@@ -446,8 +474,7 @@ class ReaderSide {
   void feed_writer(std::size_t all, bool consuming) {
     gather(all, growth(all), consuming);
     if (!consuming) uncharge_lingering();
-    shared_.queue.flush();
-    shared_.writer_event.notify();
+    let_writer_know();
   }
 
   // Whether the writer, who wants room, would still find none.
@@ -460,7 +487,7 @@ class ReaderSide {
            lingering_slots_ + run_slots_ + ahead_slots_ >= shared_.queue.capacity();
   }
   [[nodiscard]] bool room_for_writer() const noexcept {
-    // Relaxed: published by (S6).
+    // Relaxed: published by (S4).
     return shared_.fits(shared_.account.used(), shared_.starved_bytes.load(relaxed));
   }
   [[nodiscard]] bool retention_blocks_writer() const noexcept {
@@ -468,7 +495,7 @@ class ReaderSide {
            shared_.account.retained() != 0;
   }
   [[nodiscard]] std::uint32_t starved_seen() const noexcept {
-    // (S7) acquire load, synchronizes-with the release store (S6): sees the bytes wanted.
+    // (S5) acquire load, synchronizes-with the release store (S4): sees the bytes wanted.
     return shared_.starved.load(acquire);
   }
 

@@ -14,6 +14,7 @@
 
 #include "forebay/detail/account.h"
 #include "forebay/detail/block.h"
+#include "forebay/detail/borrowed.h"
 #include "forebay/detail/process.h"
 #include "forebay/event_count.h"
 #include "forebay/spsc_queue.h"
@@ -70,6 +71,7 @@ struct StreamShared {
   BasicEventCount<P> reader_event;  // waiter: the reader; for bytes, the end, cancel, starvation
   BasicEventCount<P> writer_event;  // waiter: the writer; for room, cancel
   SpscQueue<Slice, P> queue;
+  ReleaseTable releases;  // written before a slice that names a function, and published with it
 
   alignas(kInterferenceBytes) typename P::template atomic<std::uint32_t> end{kOpen};
   typename P::template atomic<std::uint32_t> cancelled{0};
@@ -78,16 +80,17 @@ struct StreamShared {
   // so that a waiting reader notices the next.
   typename P::template atomic<std::uint32_t> starved{kFed};
   typename P::template atomic<std::uint64_t> starved_bytes{0};
-  // Where the reader's fast path must stop: the end of its run, or null once the stream is
-  // cancelled. So a cancel counts for the very next read, and no read looks at a flag.
-  typename P::template atomic<const std::byte*> fast_end{nullptr};
   // Written between claiming the end and publishing it; read after (S2).
   std::exception_ptr error;
   Block* unsealed_at_end = nullptr;
   // Set before the stream is used and reset after: no order needed.
   ByteSource* source = nullptr;
+  // Where the reader's fast path must stop: the end of its run, or null once the stream is
+  // cancelled. So a cancel counts for the very next read, and no read looks at a flag. The reader
+  // writes it for every run, so nothing that the writer looks at may be near it.
+  alignas(kInterferenceBytes) typename P::template atomic<const std::byte*> fast_end{nullptr};
   // The writer, the reader with its guards, and every SharedBytes hold one.
-  typename P::template atomic<std::uint64_t> references{2};
+  alignas(kInterferenceBytes) typename P::template atomic<std::uint64_t> references{2};
   const Birthplace birthplace;
 
   /// Any thread that holds a reference.
@@ -105,9 +108,8 @@ struct StreamShared {
   void open_fast_path(const std::byte* run_end) noexcept {
     // Relaxed: the reader's own value, or the null of a cancel, which stays.
     if (fast_end.load(relaxed) == run_end) return;
-    // (S7) acquire exchange, synchronizes-with the release store (S6): sees the cancel whose null
-    // it replaces. A cancel that comes later puts its null over this.
-    fast_end.exchange(run_end, acquire);
+    fast_end.store(run_end, relaxed);  // Relaxed: ordered by (S6).
+    P::light_barrier();  // (S6) pairs with the heavy barrier (S7): opened before the look.
     if (is_cancelled()) fast_end.store(nullptr, relaxed);  // Relaxed: only the reader reads it.
   }
   [[nodiscard]] std::uint32_t end_seen() const noexcept {
@@ -134,13 +136,18 @@ struct StreamShared {
 
   /// Any thread.
   void cancel() noexcept {
-    cancelled.store(1, relaxed);  // Relaxed: published by (S6); the event counts order the sleep.
-    // (S6) release store, synchronizes-with the acquire exchange (S7): who takes the null back sees
-    // the cancel.
-    fast_end.store(nullptr, release);
-    reader_event.notify();
-    writer_event.notify();
-    if (source != nullptr) source->interrupt();
+    cancelled.store(1, relaxed);  // Relaxed: the barriers order it.
+    // (S7) pairs with the light barrier (S6): a reader that opens its fast path does so before the
+    // null, or sees the cancel.
+    P::heavy_barrier();
+    fast_end.store(nullptr, relaxed);  // Relaxed: ordered by (S7).
+    wake_cancelled();
+  }
+
+  /// The same for when the reader is gone and has no fast path.
+  void cancel_by_reader() noexcept {
+    cancelled.store(1, relaxed);  // Relaxed: carries no data; the event counts order the sleep.
+    wake_cancelled();
   }
 
   /// Any thread. Whether a charge of `bytes` would be within the bound.
@@ -149,13 +156,25 @@ struct StreamShared {
            (used <= options.max_bytes && bytes <= options.max_bytes - used);
   }
 
+  /// Reader: gives the charge of a block back that nobody else holds. While the reader has bytes to
+  /// read, the writer is told of an eighth of the bound at a time, and woken when half of it is
+  /// free: a wake costs more than many reads. Before the reader waits, it tells and wakes in any
+  /// case.
+  void give_back_soon(std::uint64_t bytes) noexcept {
+    account.give_back_by_reader(bytes);
+    if (account.untold() >= options.max_bytes / 8) tell();
+  }
+  void tell() noexcept {
+    if (account.untold() == 0) return;
+    account.tell();
+    writer_event.notify_if([this] { return account.used() <= options.max_bytes / 2; });
+  }
+
   /// Gives the charge of a block back, and wakes who waits for it.
   void give_back(std::uint64_t bytes, bool by_reader) noexcept {
     if (by_reader) {
       account.give_back_by_reader(bytes);
-      // While the reader has bytes to read, the writer is woken when a quarter is free, so that it
-      // is not woken for every block; before the reader waits, it wakes the writer in any case.
-      writer_event.notify_if([this] { return account.used() <= options.max_bytes / 4 * 3; });
+      tell();
     } else {
       account.give_back_by_others(bytes);
       writer_event.notify();
@@ -164,6 +183,12 @@ struct StreamShared {
   }
 
  private:
+  void wake_cancelled() noexcept {
+    reader_event.notify();
+    writer_event.notify();
+    if (source != nullptr) source->interrupt();
+  }
+
   static std::uint32_t spin_ns(const StreamOptions& options) noexcept {
     constexpr std::int64_t kMax = 1'000'000'000;
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(options.spin_max.count(), 0, kMax));

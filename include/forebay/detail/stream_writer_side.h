@@ -4,8 +4,10 @@
 // The writer's half of a stream: admission against the bound, and publication of slices.
 // Thread role of every member that does not say otherwise: the writer.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "forebay/detail/stream_shared.h"
 
@@ -41,6 +43,19 @@ class WriterSide {
     return PushStatus::ok;
   }
 
+  /// Takes borrowed memory and publishes it, named `number` in the stream's ReleaseTable. On any
+  /// status but ok it is still the caller's.
+  PushStatus add_borrowed(std::span<const std::byte> bytes, std::uint64_t number, void* context,
+                          const Wait& wait) {
+    const PushStatus status = wait_for_room(bytes.size(), wait);
+    if (status != PushStatus::ok) return status;
+    charge(bytes.size());
+    Slice slice{bytes.data(), bytes.size() | number << Slice::kReleaseShift | Slice::kSealed, {}};
+    slice.context = context;
+    publish(slice, bytes.size());
+    return PushStatus::ok;
+  }
+
   /// Waits until `bytes` more fit the bound and the ring takes a slice.
   PushStatus wait_for_room(std::size_t bytes, const Wait& wait) {
     if (const PushStatus status = state(); status != PushStatus::ok) return status;
@@ -51,7 +66,7 @@ class WriterSide {
     count(bound_hits_);
     declare_starved(bytes);
     if (!wait.allowed) {
-      if (!has_room(bytes)) return PushStatus::would_block;
+      if (!has_room_untold(bytes)) return PushStatus::would_block;
       declare_fed();  // Room has come between the look and the declaration.
       return PushStatus::ok;
     }
@@ -74,9 +89,7 @@ class WriterSide {
   void charge(Record* block) noexcept {
     block->home = &shared_;
     block->charge_bytes.store(block->capacity_bytes, relaxed);  // Relaxed: published by (Q1).
-    shared_.account.charge(block->capacity_bytes);
-    const std::uint64_t used = shared_.account.used_at_most(released_);
-    if (used > peak_.load(relaxed)) peak_.store(used, relaxed);
+    charge(block->capacity_bytes);
   }
 
   /// Publishes a slice; the ring must have room. The last slice of a block is sealed, by itself or
@@ -118,7 +131,9 @@ class WriterSide {
   /// Arms a callback for when what found no room last, or else any one byte, may fit, or nothing
   /// ever will. False when that is so already.
   [[nodiscard]] bool arm(void (*callback)(void*), void* context) noexcept {
-    const auto writable = [this] { return state() != PushStatus::ok || has_room(wanted_bytes_); };
+    const auto writable = [this] {
+      return state() != PushStatus::ok || has_room_untold(wanted_bytes_);
+    };
     if (writable()) return false;
     declare_starved(wanted_bytes_);
     return shared_.writer_event.arm(callback, context, writable);
@@ -128,9 +143,16 @@ class WriterSide {
     if (!shared_.queue.has_room()) return false;
     if (shared_.fits(shared_.account.used_at_most(released_), bytes)) [[likely]]
       return true;
-    // Looks at what was given back, which is on the reader's line, only when that may matter.
-    released_ = shared_.account.released();
+    // Looks at what was given back only when that may matter. The writer may have asked for more
+    // than it has been told since.
+    released_ = std::max(released_, shared_.account.released());
     return shared_.fits(shared_.account.used_at_most(released_), bytes);
+  }
+
+  /// The same for who does not wait, and so is not told in time: looks on the reader's own line.
+  [[nodiscard]] bool has_room_untold(std::size_t bytes) noexcept {
+    released_ = shared_.account.given_back_untold();
+    return has_room(bytes);
   }
 
   // Any thread: figures that may lag.
@@ -142,16 +164,22 @@ class WriterSide {
  private:
   using Counter = typename P::template atomic<std::uint64_t>;
 
+  void charge(std::size_t bytes) noexcept {
+    shared_.account.charge(bytes);
+    const std::uint64_t used = shared_.account.used_at_most(released_);
+    if (used > peak_.load(relaxed)) peak_.store(used, relaxed);
+  }
+
   void declare_starved(std::size_t bytes) noexcept {
     wanted_bytes_ = bytes;
-    shared_.starved_bytes.store(bytes, relaxed);  // Relaxed: published by (S6).
+    shared_.starved_bytes.store(bytes, relaxed);  // Relaxed: published by (S4).
     declare(Shared::kWantsRoom);
   }
 
   void declare(std::uint32_t want) noexcept {
     // Relaxed: the writer's own.
     const std::uint32_t times = (shared_.starved.load(relaxed) | Shared::kWantMask) + 1;
-    // (S6) release store, synchronizes-with the acquire load (S7): publishes the bytes wanted.
+    // (S4) release store, synchronizes-with the acquire load (S5): publishes the bytes wanted.
     shared_.starved.store(times | want, release);
     shared_.reader_event.notify();
   }

@@ -7,6 +7,8 @@
 
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "unit/core/allocation.h"
 #include "unit/core/support.h"
@@ -66,11 +68,113 @@ TEST(StreamAllocation, AdoptLeavesItsArgumentWhenItFails) {
 
 TEST(StreamAllocation, BorrowThatFailsDoesNotRelease) {
   int released = 0;
-  for (std::uint64_t nth = 0; nth < 2; ++nth) {
-    const test::FailingAllocation failing(nth);
+  {
+    const test::FailingAllocation failing(0);
     EXPECT_THROW((void)test::borrow("abc", released), std::bad_alloc);
   }
   EXPECT_EQ(released, 0);
+}
+
+// Functions that do the same and are all different.
+template <int>
+void count_release(void* context) noexcept {
+  ++*static_cast<int*>(context);
+}
+template <int... kNumbers>
+std::vector<Chunk> borrow_each(int& released, std::integer_sequence<int, kNumbers...>) {
+  std::vector<Chunk> chunks;
+  chunks.reserve(sizeof...(kNumbers));
+  (chunks.push_back(
+       Chunk::borrow(test::bytes_of("abc"), Release{&count_release<kNumbers>, &released})),
+   ...);
+  return chunks;
+}
+
+TEST(StreamAllocation, PassingBorrowedMemoryOnNeedsNoneAfterTheFirst) {
+  int released = 0;
+  auto [writer, reader] = make_stream();
+  std::uint64_t before = 0;
+
+  for (int round = 0; round < 100; ++round) {
+    if (round == 1) before = test::allocations();
+    for (int i = 0; i < 10; ++i) {
+      writer.add_next_chunk(
+          Chunk::borrow(test::bytes_of("abc"), Release{&count_release<0>, &released}));
+    }
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(reader.read(3).size(), 3u);
+  }
+
+  EXPECT_EQ(test::allocations() - before, 0u);
+  EXPECT_EQ(released, 999);
+}
+
+TEST(StreamAllocation, ManyKindsOfReleaseAreAllCalled) {
+  with_each_allocation_failing([] {
+    int released = 0;
+    {
+      auto [writer, reader] = make_stream();
+      for (int round = 0; round < 2; ++round) {
+        for (Chunk& one : borrow_each(released, std::make_integer_sequence<int, 20>())) {
+          writer.add_next_chunk(std::move(one));
+        }
+        EXPECT_EQ(reader.read(30).size(), 30u);
+      }
+    }
+    EXPECT_EQ(released, 40);
+  });
+}
+
+TEST(StreamAllocation, ChunkThatNeedsABlockStaysWithTheCallerWithoutMemory) {
+  int released = 0;
+  auto [writer, reader] = make_stream();
+  std::vector<Chunk> chunks = borrow_each(released, std::make_integer_sequence<int, 16>());
+  for (std::size_t i = 0; i < 15; ++i) {
+    EXPECT_EQ(writer.try_add_next_chunk(chunks[i]), PushStatus::ok);
+  }
+  {
+    const test::FailingAllocation failing(0);
+    EXPECT_THROW((void)writer.try_add_next_chunk(chunks[15]), std::bad_alloc);
+  }
+
+  EXPECT_EQ(text(ByteView(chunks[15].data(), chunks[15].size())), "abc");
+  EXPECT_EQ(released, 0);
+  EXPECT_EQ(writer.try_add_next_chunk(chunks[15]), PushStatus::ok);
+  EXPECT_EQ(reader.skip(48), 48u);
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(released, 16);
+}
+
+// The reader makes blocks for borrowed memory, which may fail.
+TEST(StreamAllocation, ReadWithoutMemoryForABlockConsumesNothing) {
+  int released = 0;
+  const Release release{&count_release<0>, &released};
+  auto [writer, reader] = make_stream();
+  const auto failing = [](auto&& call) {
+    const test::FailingAllocation first(0);
+    EXPECT_THROW((void)call(), std::bad_alloc);
+  };
+  writer.add_next_chunk(chunk("abc"));
+  for (const char* bytes : {"def", "ghi", "jkl"}) {
+    writer.add_next_chunk(Chunk::borrow(test::bytes_of(bytes), release));
+  }
+  const ByteView first = reader.read(3);
+
+  for (int i = 0; i < 2; ++i) failing([&own = reader] { return own.peek(3); });
+  EXPECT_EQ(text(first), "abc");
+  failing([&own = reader] { return own.read(3); });
+  failing([&own = reader] { return own.at_end(); });
+  EXPECT_EQ(text(reader.read(3)), "def");
+  const std::vector<ByteView> views = [&own = reader] {
+    // The first allocation is that of a second block.
+    const test::FailingAllocation second(0);
+    EXPECT_THROW((void)own.read_gather(6), std::bad_alloc);
+    return own.read_gather(6);
+  }();
+  ASSERT_EQ(views.size(), 2u);
+  EXPECT_EQ(text(views[0]) + text(views[1]), "ghijkl");
+  EXPECT_EQ(released, 1);
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(released, 3);
 }
 
 // What a call that failed leaves must be read as if it had not been made.
