@@ -211,13 +211,15 @@ void run(benchmark::State& state, const Case& one, const Peer& peer) {
     const tpch::CpuTime cpu_end = tpch::CpuTime::now();
     if (!error.empty()) state.SkipWithError(error.c_str());
     state.SetIterationTime(seconds);
+    if (one.memory) {
+      state.counters["memory_mib"] = (static_cast<double>(tpch::Memory::now().peak_bytes) -
+                                      static_cast<double>(before.resident_bytes)) /
+                                     0x1p20;
+      continue;
+    }
     state.counters["bytes_per_second"] = gb * 1e9 / seconds;
     state.counters["cpu_s_per_gb"] =
         (cpu_end.user_s + cpu_end.system_s - cpu.user_s - cpu.system_s) / gb;
-    if (!one.memory) continue;
-    state.counters["memory_mib"] = (static_cast<double>(tpch::Memory::now().peak_bytes) -
-                                    static_cast<double>(before.resident_bytes)) /
-                                   0x1p20;
   }
 }
 

@@ -158,8 +158,8 @@ def document(layers):
     """Everything that docs/results.md says of the layers."""
     parts = ["Cost of each peer at the first quartile of all rounds, and in brackets how often the"
              " cost of Forebay that is, the median of the ratios round by round. **draw**: the"
-             " middle half of the ratios lies on both sides of 1. More is better where the unit"
-             " is a rate.", ""]
+             " middle half of the ratios does not lie on one side of 1, by at least 2 %. More is"
+             " better where the unit is a rate.", ""]
 
     of_all = list(grids(layers, lambda layer, runs: ()))
     for grid in reversed(of_all):
@@ -169,9 +169,17 @@ def document(layers):
         parts += [f"{line}  " for line in machine_lines(runs)]
         if noise_line(layer, runs):
             parts.append(f"{noise_line(layer, runs)}  ")
-        parts += ["", f"![{layer}](plots/{layer}.svg)", ""]
+        if has_plot(runs):
+            parts += ["", f"![{layer}](plots/{layer}.svg)"]
+        parts.append("")
         parts.append(tables.markdown(f"{layer}: {rounds_text(runs)}", *matrix(runs)))
     return "\n".join(parts)
+
+
+def has_plot(runs):
+    """Whether there is a ratio to be drawn."""
+    return any(one.ratios for case in results.cases_of(runs)
+               for one in results.compare(runs, case))
 
 
 def summary(layers):
@@ -219,9 +227,10 @@ def main():
     if not options.check:
         import plots  # Slow to load, and not needed to check.
         for layer, runs in layers.items():
-            plots.draw(layer, runs, machine_lines(runs), PLOTS)
-    missing = [f"{layer}.{kind}" for layer in layers for kind in ("svg", "png")
-               if not (PLOTS / f"{layer}.{kind}").exists()]
+            if has_plot(runs):
+                plots.draw(layer, runs, machine_lines(runs), PLOTS)
+    missing = [f"{layer}.{kind}" for layer, runs in layers.items() for kind in ("svg", "png")
+               if has_plot(runs) and not (PLOTS / f"{layer}.{kind}").exists()]
     if options.check and stale + missing:
         sys.exit(f"report.py: {', '.join(stale + missing)} stale or missing; run"
                  " ./dev bench --tables")

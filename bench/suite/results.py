@@ -16,8 +16,11 @@ REFERENCE = "Forebay"
 FLOORS = {"Pointer", "PingPong", "BareLoad", "ArrowWhole"}
 # Of the rounds of a ratio, this part may lie on the other side before an order is a draw.
 OUTLIERS_QUIET, OUTLIERS_NOISY = 0.25, 0.1
-# With fewer rounds all of them must agree.
+# With fewer rounds all of them must agree; with still fewer nothing is said.
 ROUNDS_FOR_QUANTILES = 8
+ROUNDS_FOR_VERDICT = 5
+# The placement of code and memory makes so much of a difference by itself.
+SAME = 0.02
 # Beyond these a machine is noisy.
 OTHERS_CORES_MAX = 0.1
 CALIBRATION_SPREAD_MAX = 0.05
@@ -79,7 +82,7 @@ class Measure:
         return self
 
 
-MEASURES = (Measure("ns_per_item", "ns"), Measure("bytes_per_second", "GB/s", 1e-9, True),
+MEASURES = (Measure("memory_mib", "MiB"), Measure("ns_per_item", "ns"), Measure("bytes_per_second", "GB/s", 1e-9, True),
             Measure("items_per_second", "M/s", 1e-6, True), Measure("real_ns", "ns"))
 
 
@@ -167,9 +170,11 @@ def interval(ratios, noisy):
 
 def verdict(ratios, noisy):
     """What the ratios of a peer to Forebay say: `slower`, `faster`, or `draw` when not enough
-    rounds agree."""
+    rounds agree; nothing when there are too few."""
+    if len(ratios) < ROUNDS_FOR_VERDICT:
+        return ""
     low, high = interval(ratios, noisy)
-    return "slower" if low > 1 else "faster" if high < 1 else "draw"
+    return "slower" if low > 1 + SAME else "faster" if high < 1 - SAME else "draw"
 
 
 @dataclasses.dataclass

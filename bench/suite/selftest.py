@@ -102,7 +102,12 @@ class Verdicts(unittest.TestCase):
 
     def test_few_rounds_must_all_agree(self):
         self.assertEqual(results.verdict([0.99, 2.0, 2.0, 2.0, 2.0], noisy=False), "draw")
-        self.assertEqual(results.verdict([1.01, 2.0, 2.0, 2.0, 2.0], noisy=False), "slower")
+        self.assertEqual(results.verdict([1.03, 2.0, 2.0, 2.0, 2.0], noisy=False), "slower")
+        self.assertEqual(results.verdict([2.0] * 4, noisy=False), "")
+
+    def test_two_hundredths_are_no_order(self):
+        self.assertEqual(results.verdict([1.01] * 25, noisy=False), "draw")
+        self.assertEqual(results.verdict([0.99] * 25, noisy=False), "draw")
 
     def test_others_and_a_slow_calibration_make_a_machine_noisy(self):
         series = {"Forebay/a": [1.0] * 4}
