@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "block_memory.h"
 #include "forebay/detail/credit_gate.h"
 #include "forebay/detail/warm_cache.h"
 #include "forebay/error.h"
@@ -24,7 +25,6 @@ namespace {
 using Policy = SystemPolicy;
 using Record = BasicBlock<Policy>;
 
-constexpr std::align_val_t kAlignment{4096};
 constexpr std::size_t kClassBytesMin = 4096;
 constexpr std::size_t kClassesPerOctave = 4;
 
@@ -77,7 +77,7 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
     take_memory(capacity);
     void* memory = nullptr;
     try {
-      memory = ::operator new(kHeaderBytes + capacity, kAlignment);
+      memory = take_block_memory(kHeaderBytes + capacity);
     } catch (...) {
       forget(capacity);
       throw;
@@ -100,8 +100,9 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
     destroy(block);
   }
   static void destroy(PoolRecord* block) noexcept {
+    const std::size_t bytes = kHeaderBytes + block->capacity_bytes;
     block->~PoolRecord();
-    ::operator delete(static_cast<void*>(block), kAlignment);
+    give_block_memory(block, bytes);
   }
 
   void attach(LeaseCore* lease) {

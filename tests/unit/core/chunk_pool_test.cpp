@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -397,6 +398,43 @@ TEST(ChunkPoolStress, BudgetHoldsWhoeverTakesAndGives) {
   }
   EXPECT_FALSE(over);
   EXPECT_EQ(pool.available_bytes(), kBlocks * kBlock);
+}
+
+// What is given back is given back to the system, and not kept between the blocks of an allocator.
+TEST(PoolThreads, ResidentMemoryStaysWithinTheBudgetWhateverSizesAreAskedFor) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers keep memory of their own resident";
+  constexpr std::size_t kBlocks = 256;
+  constexpr std::size_t kSlackBytes = std::size_t{4} << 20;
+  constexpr int kThreads = 4;
+  const ChunkPool pool(limits(kBlocks));
+  const std::size_t before = resident_bytes();
+  std::atomic<std::size_t> most{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        std::mt19937 random(static_cast<unsigned>(t));
+        PoolLease lease(pool, 0);
+        std::vector<PoolBlock> held;
+        for (int i = 0; i < 400; ++i) {
+          const std::size_t bytes = kBlock * (1 + random() % 8);
+          std::optional<PoolBlock> block = lease.acquire(bytes, held.empty());
+          if (!block) {
+            held.erase(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(held.size() / 2));
+            continue;
+          }
+          std::memset(block->data(), 1, block->capacity());
+          held.push_back(std::move(*block));
+          std::swap(held.back(), held[random() % held.size()]);
+        }
+        std::size_t seen = most;
+        const std::size_t now = resident_bytes();
+        while (now > seen && !most.compare_exchange_weak(seen, now)) {
+        }
+      });
+    }
+  }
+  EXPECT_LE(most, before + kBlocks * kBlock + kSlackBytes);
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 
 // What the stream's tests share: chunks from text, text from views, and gates instead of sleeps.
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdlib>
+#include <fstream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -77,6 +80,15 @@ inline StreamOptions single_threaded(std::size_t max_bytes, std::size_t max_item
 inline std::size_t from_environment(const char* name, std::size_t otherwise) {
   const char* const value = std::getenv(name);
   return value != nullptr ? std::strtoull(value, nullptr, 10) : otherwise;
+}
+
+/// Resident memory of the process in bytes.
+inline std::size_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  file >> all >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)

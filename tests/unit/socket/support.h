@@ -193,15 +193,6 @@ class WhenAsleep {
   std::jthread thread_;
 };
 
-/// Resident memory of the process in bytes.
-inline std::size_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::size_t all = 0;
-  std::size_t resident = 0;
-  file >> all >> resident;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 /// Every test leaves descriptors and threads as it found them.
 class LeavesNothing : public testing::Test {
  protected:
