@@ -16,13 +16,21 @@
 // next. There is no scan, no grace period, no registration of threads, and no drop that another
 // thread would have to notice: the count decides who is last.
 //
+// The short case, a guard that is dropped where it was pinned, goes without the count. A node has
+// one seat, a word that the issuer's thread alone writes: pin() takes it when it is free, and a
+// drop on that thread leaves it, both with plain stores. A guard that took the seat and is dropped
+// elsewhere, or after its node was closed, is counted like the others.
+//
 // Thread roles: pin() and retire() by one issuer at a time (calls may move between threads when the
 // caller orders the move); copies and drops of guards by any thread.
 //
 // Ordering: what a thread did before it dropped a guard happens before the reclaiming of anything
 // that the guard held back.
 //
-// Progress: pin() is wait-free, a drop is one read-modify-write; the last drop also reclaims.
+// Progress: pin() is wait-free. A drop is wait-free: three memory accesses where the guard has the
+// seat, else one read-modify-write; the last drop also reclaims. When the issuer's calls have moved
+// to another thread, the first of them may have to take the seat away: it costs a membarrier when a
+// guard has the seat, and waits while that guard is between the two stores of its drop.
 //
 // Destruction: guards may outlive the domain; what they hold back is reclaimed when they go.
 //
@@ -35,91 +43,19 @@
 #include <utility>
 
 #include "forebay/detail/atomic.h"
+#include "forebay/detail/epoch_node.h"
 #include "forebay/error.h"
+#include "forebay/retirable.h"
 
 namespace forebay {
-
-/// What can be retired: a base of the object, or a member of it. `reclaim` must not throw; it runs
-/// on the thread that drops the last guard, or inside retire(), and may free the object.
-struct Retirable {
-  /// The domain's own, from retire() on.
-  Retirable* next_retired = nullptr;
-  /// Called once, when nobody can look at the object any more.
-  void (*reclaim)(Retirable*) noexcept = nullptr;
-};
-
-namespace detail {
-
-/// Somebody who wants to hear of dropped guards; outlives every guard of its domain.
-template <class P>
-struct DropWatch {
-  typename P::template atomic<std::uint32_t> armed{0};
-  typename P::template atomic<std::uint64_t> drops{0};
-};
-
-template <class P>
-struct EpochNode {
-  // Added while the node is open, so that the count cannot come to zero.
-  static constexpr std::int64_t kOpen = std::int64_t{1} << 41;
-  // What a living predecessor counts: more than there can be guards, so that they can be told
-  // apart.
-  static constexpr std::int64_t kPredecessor = std::int64_t{1} << 40;
-
-  EpochNode(std::int64_t initial, DropWatch<P>* drop_watch) noexcept
-      : count(initial), watch(drop_watch) {}
-
-  /// Leaves an object to be reclaimed with this node. Issuer, while the node is open.
-  void append(Retirable* object) noexcept {
-    object->next_retired = retired;
-    retired = object;
-  }
-
-  /// As append(), but the object is reclaimed after all that was left in the node before.
-  void append_last(Retirable* object) noexcept {
-    Retirable** end = &retired;
-    while (*end != nullptr) end = &(*end)->next_retired;
-    object->next_retired = nullptr;
-    *end = object;
-  }
-
-  /// Gives `held` references back. Whoever brings a closed node to zero reclaims the chain as far
-  /// as it is free.
-  static void drop(EpochNode* node, std::int64_t held) noexcept {
-    // (E2) acq_rel subtraction, synchronizes-with itself, (E3) and (E4): what the holders did comes
-    // before the reclaiming, and the last one sees what was left in the node.
-    while (node != nullptr && node->count.fetch_sub(held, acq_rel) == held) {
-      EpochNode* const next = node->next;
-      node->reclaim_all();
-      delete node;
-      node = next;
-      held = kPredecessor;
-    }
-  }
-
-  void reclaim_all() noexcept {
-    while (retired != nullptr) {
-      Retirable* const object = retired;
-      retired = object->next_retired;
-      object->reclaim(object);
-    }
-  }
-
-  // Guards that were not dropped where the issuer counts them, kPredecessor for a living
-  // predecessor, and kOpen while open.
-  typename P::template atomic<std::int64_t> count;
-  DropWatch<P>* const watch;
-  // Written by the issuer before the node is closed by (E3), read after the count came to zero.
-  EpochNode* next = nullptr;
-  Retirable* retired = nullptr;
-};
-
-}  // namespace detail
 
 /// Keeps what was readable when it was pinned, and all that became readable later. A handle: copies
 /// hold as long as the original. May be moved, copied and dropped on any thread; one Guard object
 /// may not be used by two threads at once. Dropping the last one reclaims, on that thread.
 template <class P>
 class BasicGuard {
+  using Node = detail::EpochNode<P>;
+
  public:
   BasicGuard() noexcept = default;
   /// A copy holds as long as the original. One relaxed addition.
@@ -128,10 +64,12 @@ class BasicGuard {
     if (node_ != nullptr) node_->count.fetch_add(1, detail::relaxed);
   }
   /// Takes the hold over.
-  BasicGuard(BasicGuard&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  BasicGuard(BasicGuard&& other) noexcept
+      : node_(std::exchange(other.node_, nullptr)), seated_on_(other.seated_on_) {}
   /// Drops its own hold, and takes the other.
   BasicGuard& operator=(BasicGuard other) noexcept {
     std::swap(node_, other.node_);
+    std::swap(seated_on_, other.seated_on_);
     return *this;
   }
   ~BasicGuard() { reset(); }
@@ -139,12 +77,10 @@ class BasicGuard {
   /// Drops the guard now.
   void reset() noexcept {
     if (node_ == nullptr) return;
-    detail::DropWatch<P>* const watch = node_->watch;
-    // Relaxed: only restarts a clock. Before the drop, since the watch may be gone after it.
-    if (watch != nullptr && watch->armed.load(detail::relaxed) != 0) [[unlikely]] {
-      watch->drops.fetch_add(1, detail::relaxed);
-    }
-    detail::EpochNode<P>::drop(std::exchange(node_, nullptr), 1);
+    Node* const node = std::exchange(node_, nullptr);
+    if (seated_on_ == P::this_thread() && node->leave_seat(seated_on_)) [[likely]]
+      return;
+    drop_counted(node);
   }
 
   /// Whether the guard holds anything.
@@ -153,14 +89,28 @@ class BasicGuard {
  private:
   template <class>
   friend class BasicEpochDomain;
-  explicit BasicGuard(detail::EpochNode<P>* node) noexcept : node_(node) {}
-  detail::EpochNode<P>* node_ = nullptr;
+  BasicGuard(Node* node, typename Node::Thread seated_on) noexcept
+      : node_(node), seated_on_(seated_on) {}
+
+  static void drop_counted(Node* node) noexcept {
+    detail::DropWatch<P>* const watch = node->watch;
+    // Relaxed: only restarts a clock. Before the drop, since the watch may be gone after it.
+    if (watch != nullptr && watch->armed.load(detail::relaxed) != 0) [[unlikely]] {
+      watch->drops.fetch_add(1, detail::relaxed);
+    }
+    Node::drop(node, 1);
+  }
+
+  Node* node_ = nullptr;
+  // The thread that took the node's seat for this guard, if it has it.
+  typename Node::Thread seated_on_ = Node::kNoThread;
 };
 
 /// The issuer: see the head of this file. `P` is the policy; use EpochDomain.
 template <class P>
 class BasicEpochDomain {
   using Node = detail::EpochNode<P>;
+  using Thread = typename Node::Thread;
 
  public:
   /// What pin() gives.
@@ -169,26 +119,37 @@ class BasicEpochDomain {
   static constexpr std::size_t kGuardsMaxDefault = std::size_t{1} << 20;
 
   /// `guards_max`: guards that may live at once for one epoch, which is the time between two
-  /// objects retired under a guard. Throws std::bad_alloc.
+  /// objects retired under a guard; at least one. Throws std::bad_alloc.
   explicit BasicEpochDomain(std::size_t guards_max = kGuardsMaxDefault,
                             detail::DropWatch<P>* watch = nullptr)
       : open_(new Node(Node::kOpen, watch)),
         guards_max_(static_cast<std::int64_t>(
-            std::min<std::uint64_t>(guards_max, Node::kPredecessor - 1))) {}
+            std::clamp<std::uint64_t>(guards_max, 1, Node::kPredecessor - 1))) {
+    give_seat();
+  }
 
   BasicEpochDomain(const BasicEpochDomain&) = delete;
   BasicEpochDomain& operator=(const BasicEpochDomain&) = delete;
   ~BasicEpochDomain() {
-    if (open_ != nullptr) close(open_, nullptr);
+    if (open_ != nullptr) close(nullptr);
   }
 
-  /// Pins the present epoch. Thread role: issuer. Wait-free.
+  /// Pins the present epoch. Thread role: issuer. Wait-free while the role stays on its thread.
   /// Throws LimitExceeded at guards_max; nothing has changed then.
   [[nodiscard]] Guard pin() {
-    if (pins_ >= pins_max_) [[unlikely]]
-      fold_pins();
-    ++pins_;
-    return Guard(open_);
+    Node* const node = open_;
+    const Thread me = P::this_thread();
+    // Relaxed: the seat is free for this thread because this thread left it or gave it to itself.
+    if (node->seat.load(detail::relaxed) == me) [[likely]] {
+      node->seat.store(Node::kTaken, detail::relaxed);  // Relaxed: given on with the guard.
+      return Guard(node, me);
+    }
+    if (seat_thread_ == me && pins_ < pins_max_) [[likely]] {
+      ++pins_;
+      return Guard(node, Node::kNoThread);
+    }
+    const Hold hold = pin_slow();
+    return Guard(hold.node, hold.seated_on);
   }
 
   /// Reclaims the object as soon as no guard pinned before this call lives: at once, when there is
@@ -203,39 +164,82 @@ class BasicEpochDomain {
     open_->append(object);
     // Without memory the object stays in the open node.
     Node* const successor = new (std::nothrow) Node(Node::kOpen + Node::kPredecessor, open_->watch);
-    if (successor != nullptr) close(std::exchange(open_, successor), successor);
+    if (successor == nullptr) return;
+    close(successor);
   }
 
   /// As retire(), and nothing can be pinned or retired any more: for an object that everything
   /// retired before depends on, such as the domain's own home. Thread role: issuer.
   void retire_last(Retirable* object) noexcept {
     open_->append_last(object);
-    close(std::exchange(open_, nullptr), nullptr);
+    close(nullptr);
   }
 
   /// Whether a guard lives, on this epoch or an older one. Thread role: issuer.
-  [[nodiscard]] bool held_back() const noexcept {
+  [[nodiscard]] bool held_back() noexcept {
+    // The seat before the count: whoever copied the guard that has it and then left is seen to have
+    // left only together with the copy.
+    const bool seated = is_seated();
     // (E4) acquire load, synchronizes-with the subtraction (E2): when nobody is left, what the
     // last holder did comes before the reclaiming.
-    return open_->count.load(detail::acquire) + pins_ != Node::kOpen;
+    const std::int64_t count = open_->count.load(detail::acquire);
+    if (count + pins_ + (seated ? 1 : 0) != Node::kOpen) return true;
+    // Nobody can be on the seat, whose guard may have been dropped elsewhere.
+    if (open_->seat.load(detail::relaxed) != P::this_thread()) {
+      if (seated) ++pins_;
+      give_seat();
+    }
+    return false;
+  }
+
+  /// From now on the watch hears of every drop on another thread, also where that thread was the
+  /// issuer's when it pinned. Thread role: issuer.
+  void hear_drops() noexcept {
+    if (seat_thread_ != P::this_thread()) take_seat_over();
   }
 
  private:
-  // Nobody can pin the node any more; its count becomes the number of its holders.
-  void close(Node* node, Node* successor) noexcept {
+  struct Hold {
+    Node* node;
+    Thread seated_on;
+  };
+
+  // The seat is not this thread's, or the limit may be reached.
+  [[gnu::noinline]] Hold pin_slow() {
+    const Thread me = P::this_thread();
+    if (seat_thread_ != me && take_seat_over()) {
+      open_->seat.store(Node::kTaken, detail::relaxed);  // Relaxed: as in pin().
+      return {open_, me};
+    }
+    if (pins_ >= pins_max_) [[unlikely]]
+      fold_pins();
+    ++pins_;
+    return {open_, Node::kNoThread};
+  }
+
+  // Nobody can pin the open node any more; its count becomes the number of its holders.
+  void close(Node* successor) noexcept {
+    if (seat_thread_ != P::this_thread()) take_seat_over();
+    // Either this thread's own or nobody's: the seat does not change meanwhile.
+    const std::int64_t held = std::exchange(pins_, 0) + (is_seated() ? 1 : 0);
+    Node* const node = std::exchange(open_, successor);
+    // Relaxed: this thread's guard is counted from now on, and only this thread looks for its own.
+    node->seat_owner.store(Node::kNoThread, detail::relaxed);
     node->next = successor;
-    pins_max_ = guards_max_;
+    pins_max_ = guards_max_ - 1;
+    if (successor != nullptr) give_seat();
     // (E3) acq_rel, as the subtraction (E2): publishes what was left in the node to the last
     // holder.
-    Node::drop(node, Node::kOpen - std::exchange(pins_, 0));
+    Node::drop(node, Node::kOpen - held);
   }
 
   // Finds out how many guards of the open epoch live, and so how many more may be pinned before
   // that must be found out again.
   void fold_pins() {
+    const std::int64_t seated = is_seated() ? 1 : 0;
     // Relaxed: the issuer's own pins change place; the sum is the same.
     const std::int64_t count = open_->count.fetch_add(pins_, detail::relaxed) + pins_;
-    const std::int64_t held = count % Node::kPredecessor;
+    const std::int64_t held = (count + seated) % Node::kPredecessor;
     pins_ = 0;
     pins_max_ = guards_max_ - held;
     if (pins_max_ <= 0) {
@@ -244,10 +248,40 @@ class BasicEpochDomain {
     }
   }
 
+  // Whether a pin is counted by the seat of the open node.
+  [[nodiscard]] bool is_seated() const noexcept {
+    // (E8) acquire load, synchronizes-with release store (E7): what the last one on the seat did
+    // comes before the reclaiming.
+    return seat_thread_ != Node::kNoThread && open_->seat.load(detail::acquire) != seat_thread_;
+  }
+
+  // This thread may take the seat, and leave it without a read-modify-write. Not without
+  // membarrier: a fence costs more than that.
+  void give_seat() noexcept {
+    if (!P::asymmetric()) return;
+    seat_thread_ = P::this_thread();
+    open_->give_seat(seat_thread_);
+  }
+
+  // The calls of the issuer have moved to this thread. Whether it has the seat, free, from now on;
+  // else nobody has, until the next epoch or until no guard lives.
+  bool take_seat_over() noexcept {
+    if (is_seated()) open_->take_seat_away();
+    if (is_seated()) {
+      ++pins_;
+      seat_thread_ = Node::kNoThread;
+    }
+    if (seat_thread_ == Node::kNoThread) return false;
+    give_seat();
+    return true;
+  }
+
   Node* open_;             // where pin() counts
-  std::int64_t pins_ = 0;  // guards pinned on open_ that its count does not know of
+  std::int64_t pins_ = 0;  // guards pinned on open_ that neither its count nor its seat knows of
+  Thread seat_thread_ = Node::kNoThread;  // owner of the seat of open_
   const std::int64_t guards_max_;
-  std::int64_t pins_max_ = guards_max_;  // pins_ up to which guards_max_ cannot be passed
+  // pins_ up to which guards_max_ cannot be passed, with the seat taken
+  std::int64_t pins_max_ = guards_max_ - 1;
 };
 
 using EpochDomain = BasicEpochDomain<detail::SystemPolicy>;

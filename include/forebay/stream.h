@@ -221,7 +221,10 @@ class StreamReader {
   /// Keeps every view that is valid now, and every later one, valid while the guard or a copy of it
   /// lives, on any thread. What a guard keeps counts against the bound.
   /// Thread role: reader. Wait-free. Errors: LimitExceeded at guards_max.
-  [[nodiscard]] Guard pin();
+  [[nodiscard]] Guard pin() {
+    const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
+    return core_->reader.pin();
+  }
 
   /// Takes a valid view out of the epochs; see SharedBytes. The view must come from this stream, or
   /// be empty: std::invalid_argument otherwise. Thread role: the reader, and any thread that holds
@@ -242,6 +245,7 @@ class StreamReader {
 
  private:
   friend struct detail::StreamAccess;
+  static constexpr const char* kOneReader = "two threads used one StreamReader at once";
   explicit StreamReader(detail::SystemCore* core) noexcept : core_(core) {}
 
   // Whether the run holds n bytes: no call and no atomic operation but a plain load, which a

@@ -3,10 +3,6 @@
 
 namespace forebay {
 
-namespace {
-constexpr const char* kOneReader = "two threads used one StreamReader at once";
-}
-
 StreamReader::~StreamReader() {
   // In a forked child it is left as it is, with what its threads were doing when they vanished.
   if (core_ != nullptr && !core_->birthplace.left()) core_->close_reader();
@@ -140,11 +136,6 @@ bool StreamReader::at_end() {
   if (status == ReadStatus::end) return true;
   if (status != ReadStatus::ok) raise(status, 1);
   return false;
-}
-
-Guard StreamReader::pin() {
-  const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
-  return core_->reader.pin();
 }
 
 SharedBytes StreamReader::share(ByteView view, Retention retention) const {

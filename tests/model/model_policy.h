@@ -8,8 +8,7 @@
 // model thread without giving any happens-before edge, so that nothing can lean on one: a wake that
 // is lost is a deadlock, which Relacy detects; a wait with a deadline may time out at any point; a
 // wait may return early for no reason. The two halves of the asymmetric barrier are both full
-// fences here: that a membarrier makes the light half enough is a promise of the kernel, which the
-// stress program exercises and no model covers.
+// fences here, unless a test asks for a membarrier: see Barriers.
 
 #include <new>
 #include <type_traits>
@@ -234,6 +233,14 @@ class FutexWord : public Atomic<std::uint32_t> {
   int early_returns_left_ = 2;
 };
 
+/// How the machine of the model makes an asymmetric barrier.
+enum class Barriers {
+  fences,      ///< of two full fences
+  membarrier,  ///< the heavy half runs a full fence on every thread, the light one does nothing
+  none,        ///< not at all: P::asymmetric() is false
+};
+inline Barriers g_barriers = Barriers::fences;
+
 struct ModelPolicy {
   template <class T>
   using atomic = Atomic<T>;
@@ -248,21 +255,36 @@ struct ModelPolicy {
     if (barrier_at("light_barrier", site)) fence(site);
   }
   static void heavy_barrier(Site site = Site::current()) {
-    if (barrier_at("heavy_barrier", site)) fence(site);
+    if (!barrier_at("heavy_barrier", site)) return;
+    if (g_barriers == Barriers::membarrier) {
+      rl::ctx().sched();
+      rl::systemwide_fence(info_of(site));
+    } else {
+      fence(site);
+    }
   }
+  static void light_barrier(detail::Asymmetric, Site site = Site::current()) {
+    if (barrier_at("light_barrier", site) && g_barriers != Barriers::membarrier) fence(site);
+  }
+  static bool asymmetric() { return g_barriers != Barriers::none; }
   static bool futex_wait(futex_word& word, std::uint32_t expected, Deadline deadline) {
     return word.wait(expected, !deadline.is_never());
   }
   static void futex_wake(futex_word& word) { word.wake(); }
 
   static constexpr bool kCanSpin = false;
+  static void yield() { rl::yield(1, rl::debug_info("", "yield", 0)); }
+  // As the machine's: no small number.
+  static std::uintptr_t this_thread() {
+    return 64 + static_cast<std::uintptr_t>(rl::ctx().current_thread());
+  }
 
  private:
   static void fence(const Site& site) { rl::atomic_thread_fence(rl::mo_seq_cst, info_of(site)); }
 };
 
 /// Lets the other threads of the model run. For loops of a model that wait for something.
-inline void yield() { rl::yield(1, rl::debug_info("", "yield", 0)); }
+inline void yield() { ModelPolicy::yield(); }
 
 /// Where one thread of a model waits until another has come to a point. What happened before open()
 /// happens before the return of pass(). Sleeps rather than spins, which keeps the searches small.

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "forebay/deadline.h"
@@ -54,6 +55,10 @@ class PlainCell {
   alignas(T) std::byte storage_[sizeof(T)];
 };
 
+/// Says that P::asymmetric() is known to hold.
+struct Asymmetric {};
+inline constexpr Asymmetric kAsymmetric;
+
 struct SystemPolicy {
   template <class T>
   using atomic = std::atomic<T>;
@@ -69,6 +74,12 @@ struct SystemPolicy {
     } else {
       fence();
     }
+  }
+
+  /// Whether the light barrier is free, and the heavy one a system call.
+  static bool asymmetric() noexcept { return asymmetric_barriers(); }
+  static void light_barrier(Asymmetric) noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 
   /// The expensive half: membarrier where the kernel has it, a fence where it has not.
@@ -89,6 +100,14 @@ struct SystemPolicy {
   }
 
   static constexpr bool kCanSpin = true;
+  static void yield() noexcept { std::this_thread::yield(); }
+
+  /// A number of the calling thread, 64 or more. It may be used again by a thread that begins after
+  /// this one has ended: the C library hands on the memory of a thread, which the number is the
+  /// address of, as it does with the stack.
+  static std::uintptr_t this_thread() noexcept {
+    return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+  }
 
  private:
   // ThreadSanitizer does not understand fences; a read-modify-write is one that it does.

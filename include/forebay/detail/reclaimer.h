@@ -107,6 +107,9 @@ class Reclaimer {
     if (!domain_.held_back()) uncharge_unguarded(block);
   }
 
+  /// From now on the drop watch hears of every drop on another thread.
+  void hear_drops() noexcept { domain_.hear_drops(); }
+
   /// Has the reader woken when the guards that live now are gone; not without memory for that.
   void watch_guards() noexcept {
     watching_ = !domain_.held_back();
@@ -125,7 +128,7 @@ class Reclaimer {
   }
 
   /// Whether nobody but the stream holds the block and no guard lives.
-  [[nodiscard]] bool sole_holder(const Record* block) const noexcept {
+  [[nodiscard]] bool sole_holder(const Record* block) noexcept {
     // (R2) acquire load, synchronizes-with the exchange (R1): the uses of those who held a share
     // come before the end of the block.
     return !domain_.held_back() && block->holders.load(acquire) == Record::kBounded;

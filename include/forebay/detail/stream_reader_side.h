@@ -504,6 +504,7 @@ class ReaderSide {
   ReadStatus wait_for_drop(const Wait& wait) {
     if (shared_.options.retention_grace.count() == 0) return ReadStatus::exhausted;
     if (!wait.allowed) return ReadStatus::would_block;
+    reclaimer_.hear_drops();
     // Relaxed, all of the watch: a clock is started anew, no data depends on it.
     shared_.drop_watch.armed.store(1, relaxed);
     const std::uint64_t drops = shared_.drop_watch.drops.load(relaxed);

@@ -211,13 +211,14 @@ TEST(EpochDomain, PinsWithoutEndWhenGuardsAreDropped) {
   EXPECT_FALSE(domain.held_back());
 }
 
-TEST(EpochDomain, CountsDropsWhileTheWatchIsArmed) {
+TEST(EpochDomain, CountsDropsOnOtherThreadsWhileTheWatchIsArmed) {
   detail::DropWatch<detail::SystemPolicy> watch;
   EpochDomain domain(EpochDomain::kGuardsMaxDefault, &watch);
-  domain.pin().reset();
+  const auto drop_elsewhere = [&] { std::thread([guard = domain.pin()] {}).join(); };
+  drop_elsewhere();
   EXPECT_EQ(watch.drops.load(std::memory_order_relaxed), 0U);
   watch.armed.store(1, std::memory_order_relaxed);
-  domain.pin().reset();
+  drop_elsewhere();
   EXPECT_EQ(watch.drops.load(std::memory_order_relaxed), 1U);
 }
 
