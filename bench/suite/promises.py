@@ -90,6 +90,21 @@ PROMISES = (
             Term("unix/full/light/streams:1"), Term("unix/full/light/streams:64"), at_least=0.9),
     Promise("end_to_end", "64 streams, as much memory as their pool of 64 MiB and 16 MiB more",
             Term("memory/unix/full/light/streams:64", key="memory_mib"), at_most=80, unit="MiB"),
+    Promise("reclamation", "pin, read and drop where it was pinned: above a bare load",
+            Term("pin_drop/threads:1"), Term("pin_drop/threads:1", "BareLoad"), at_most=0.75,
+            difference=True, unit="ns"),
+    times_faster("reclamation", "pin, read and drop: faster than xenium's epochs",
+                 "pin_drop/threads:1", "XeniumEpochs", 3),
+    times_faster("reclamation", "pin, read and drop: faster than liburcu memb",
+                 "pin_drop/threads:1", "UrcuMemb", 1.5),
+    Promise("reclamation", "two streams on two threads: of one",
+            Term("pin_drop/threads:2"), Term("pin_drop/threads:1"), at_most=1.5),
+    times_faster("reclamation", "dropped on a worker: faster than a shared_ptr handed over",
+                 "hand_over", "SharedPtr", 1.5),
+    Promise("reclamation", "behind a stalled holder: bytes held, with a bound of 4 MiB",
+            Term("other_stream/holder:stalled", key="bytes_held"), at_most=4 << 20, unit="bytes"),
+    Promise("reclamation", "behind a stalled holder: cost in another stream, of that without one",
+            Term("other_stream/holder:stalled"), Term("other_stream/holder:none"), at_most=1.1),
 )
 
 
