@@ -44,10 +44,10 @@ std::vector<Columns> read_columns(const std::vector<spark::UdfArgument>& argumen
   return all;
 }
 
-// All batches of the stream; they outlive it.
-std::vector<Batch> read_all(Task& task, arrow::RecordBatchReader& stream) {
+// All batches of the present stream; they outlive it.
+std::vector<Batch> read_all(Task& task) {
   std::vector<Batch> batches;
-  while (Batch batch = task.next_batch(stream)) batches.push_back(std::move(batch));
+  while (Batch batch = task.next_batch()) batches.push_back(std::move(batch));
   return batches;
 }
 
@@ -95,8 +95,7 @@ void run_grouped_map(Task& task, const Registry& registry) {
   const BoundFunction bound = find_only_function(registry, Kind::grouped_map, task.init());
   const auto columns = read_columns(task.init().udfs.front().arguments, 1);
   while (const auto stream = task.next_stream(true)) {
-    const Group group =
-        make_group(stream->schema(), read_all(task, *stream), columns.front(), false);
+    const Group group = make_group(stream->schema(), read_all(task), columns.front(), false);
     const auto input = group.values->schema();
     check_input(bound, *input);
     const Call call{task.context(), bound.command.name, bound.command.payload, input};
@@ -111,9 +110,9 @@ void run_cogrouped_map(Task& task, const Registry& registry) {
   const BoundFunction bound = find_only_function(registry, Kind::cogrouped_map, task.init());
   const auto columns = read_columns(task.init().udfs.front().arguments, 2);
   while (const auto first = task.next_stream(true)) {
-    const Group left = make_group(first->schema(), read_all(task, *first), columns[0], true);
+    const Group left = make_group(first->schema(), read_all(task), columns[0], true);
     const auto second = task.next_stream(true);
-    const Group right = make_group(second->schema(), read_all(task, *second), columns[1], true);
+    const Group right = make_group(second->schema(), read_all(task), columns[1], true);
     const auto input = left.values->schema();
     check_input(bound, *input);
     const Call call{task.context(), bound.command.name, bound.command.payload, input};
@@ -133,7 +132,7 @@ void run_grouped_aggregates(Task& task, const Registry& registry) {
     columns.push_back(argument_columns(functions.back(), udf.arguments));
   }
   while (const auto stream = task.next_stream(true)) {
-    const auto table = table_of(stream->schema(), read_all(task, *stream));
+    const auto table = table_of(stream->schema(), read_all(task));
     ::arrow::FieldVector fields;
     ::arrow::ArrayVector results;
     for (std::size_t i = 0; i < functions.size(); ++i) {

@@ -14,12 +14,11 @@ namespace {
 template <class Shape>
 class StreamSource final : public BatchSource {
  public:
-  StreamSource(Task& task, arrow::RecordBatchReader& stream,
-               std::shared_ptr<::arrow::Schema> schema, Shape shape)
-      : task_(task), stream_(stream), schema_(std::move(schema)), shape_(std::move(shape)) {}
+  StreamSource(Task& task, std::shared_ptr<::arrow::Schema> schema, Shape shape)
+      : task_(task), schema_(std::move(schema)), shape_(std::move(shape)) {}
 
   Batch next() override {
-    Batch batch = task_.next_batch(stream_);
+    Batch batch = task_.next_batch();
     if (batch == nullptr) return nullptr;
     rows_ += batch->num_rows();
     return shape_(batch);
@@ -29,7 +28,6 @@ class StreamSource final : public BatchSource {
 
  private:
   Task& task_;
-  arrow::RecordBatchReader& stream_;
   const std::shared_ptr<::arrow::Schema> schema_;
   const Shape shape_;
   std::int64_t rows_ = 0;
@@ -85,8 +83,7 @@ void run_map(Task& task, const Registry& registry) {
   auto input = unwrap_struct(*stream->schema());
   check_input(bound, *input);
   const Call call{task.context(), bound.command.name, bound.command.payload, input};
-  StreamSource source(task, *stream, input,
-                      [](const Batch& batch) { return unwrap_struct(batch); });
+  StreamSource source(task, input, [](const Batch& batch) { return unwrap_struct(batch); });
   MapSink sink(task, output_of(bound, input));
   task.call(bound.what, [&] { std::get<MapFunction>(bound.function->body)(call, source, sink); });
 }
@@ -98,7 +95,7 @@ void run_scalar_iterator(Task& task, const Registry& registry) {
   auto input = select(*stream->schema(), columns);
   check_input(bound, *input);
   const Call call{task.context(), bound.command.name, bound.command.payload, input};
-  StreamSource source(task, *stream, input,
+  StreamSource source(task, input,
                       [&columns](const Batch& batch) { return select(*batch, columns); });
   const auto& promised = bound.function->signature.output;
   task.call(bound.what, [&] {

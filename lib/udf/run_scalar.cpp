@@ -102,8 +102,8 @@ class Scalar {
 void run_scalars(Task& task, const Registry& registry) {
   std::vector<Scalar> scalars;
   for (const auto& udf : task.init().udfs) scalars.emplace_back(registry, udf);
-  const auto stream = task.next_stream(false);
-  while (const Batch batch = task.next_batch(*stream)) {
+  (void)task.next_stream(false);
+  while (const Batch batch = task.next_batch()) {
     ::arrow::FieldVector fields;
     ::arrow::ArrayVector results;
     for (const Scalar& scalar : scalars) {

@@ -44,7 +44,7 @@ auto Task::on_channel(Body body) {
 std::shared_ptr<arrow::RecordBatchReader> Task::next_stream(bool keep) {
   return on_channel([&]() -> std::shared_ptr<arrow::RecordBatchReader> {
     if (stream_ != nullptr) {
-      while (stream_->next() != nullptr) {
+      while (read_batch() != nullptr) {
       }
       channel_.move_to(stream_->position());
       stream_ = nullptr;
@@ -66,12 +66,31 @@ std::shared_ptr<arrow::RecordBatchReader> Task::next_stream(bool keep) {
   });
 }
 
-Batch Task::next_batch(arrow::RecordBatchReader& stream) {
+Batch Task::next_batch() {
   return on_channel([&] {
-    Batch batch = stream.next();
+    Batch batch = read_batch();
     if (batch != nullptr) ++batches_;
     return batch;
   });
+}
+
+// Spark's own end where Arrow's should be would be taken for the length of a message.
+Batch Task::read_batch() {
+  constexpr std::size_t kMarkerBytes = 8;
+  if (stream_->at_end()) return nullptr;
+  try {
+    const ByteView word = channel_.reader().peek(sizeof(std::int32_t));
+    constexpr auto kEnd = static_cast<std::uint32_t>(spark::Marker::end_of_stream);
+    std::uint32_t value = 0;
+    for (const std::byte byte : word) value = value << 8 | std::to_integer<std::uint32_t>(byte);
+    if (value == kEnd) {
+      throw Truncated("the end marker of an Arrow stream before END_OF_STREAM (-4)", kMarkerBytes,
+                      0, stream_->position());
+    }
+  } catch (const EndOfStream&) {
+    // The reader below says what is missing.
+  }
+  return stream_->next();
 }
 
 void Task::send(const ::arrow::RecordBatch& batch) {

@@ -30,8 +30,8 @@ class Task {
   // The next Arrow stream of the input; null when there is none. The one before must be at its end.
   // `keep`: the batches are kept for longer than the stream could bear.
   std::shared_ptr<arrow::RecordBatchReader> next_stream(bool keep);
-  // The next batch of a stream, null at its end.
-  Batch next_batch(arrow::RecordBatchReader& stream);
+  // The next batch of that stream, null at its end.
+  Batch next_batch();
   // Sends a batch, as it is.
   void send(const ::arrow::RecordBatch& batch);
   // Reads what is left of the input, up to behind its END_OF_STREAM.
@@ -50,6 +50,7 @@ class Task {
   // Runs part of the channel's work inside of call().
   template <class Body>
   auto on_channel(Body body);
+  Batch read_batch();
   [[noreturn]] void raise_user_error(const std::string& what);
 
   Channel& channel_;
