@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Spark tests share: sessions on each channel, and looking at worker processes."""
+
+import os
+import tempfile
+import time
+
+from pyspark.sql import SparkSession
+
+WORKER = os.environ["FOREBAY_WORKER"]
+CHANNELS = [(uds, daemon) for uds in (True, False) for daemon in (True, False)]
+SECONDS_MAX = 30
+
+# One for all sessions: Spark keeps the first that it was told, for as long as its JVM lives.
+_FOLDER = tempfile.TemporaryDirectory(prefix="forebay-spark-")
+
+
+def channel_name(uds, daemon):
+    return f"{'UDS' if uds else 'TCP'}, {'daemon' if daemon else 'no daemon'}"
+
+
+class Session:
+    """A local session on one channel."""
+
+    def __init__(self, uds, daemon, **settings):
+        builder = SparkSession.builder.master("local[2]").appName("forebay")
+        fixed = {
+            "spark.ui.enabled": "false",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.python.use.daemon": str(daemon).lower(),
+            "spark.python.unix.domain.socket.enabled": str(uds).lower(),
+            "spark.python.unix.domain.socket.dir": _FOLDER.name,
+        }
+        for name, value in {**fixed, **settings}.items():
+            builder = builder.config(name, value)
+        self.spark = builder.getOrCreate()
+        self.spark.sparkContext.setLogLevel("OFF")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.spark.stop()
+
+    def socket_files(self):
+        return sorted(os.listdir(_FOLDER.name))
+
+
+def worker_processes():
+    """The process ids of all workers that run the program under test."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            if os.readlink(f"/proc/{name}/exe") == os.path.realpath(WORKER):
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(true, what):
+    """Waits for something that another process does, and fails when it does not come to be."""
+    end = time.monotonic() + SECONDS_MAX
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come to be within {SECONDS_MAX} s")
+        time.sleep(0.05)
