@@ -2,15 +2,13 @@
 //
 // What it costs to keep memory while somebody looks at it, and what is kept:
 //
-//     pin_drop/threads:N    pin, read a word, drop, on the thread that pinned; with two threads
-//     each
-//                           has a stream of its own, as Forebay's readers do
-//     hand_over             pinned on one thread, read and dropped on another
-//     retire/unpinned       a block put in the place of another that nobody looks at, until freed
-//     retire/pinned         the same with a read under a pin around it
-//     other_stream/holder:* blocks replaced while nobody, or somebody in another stream, stalls
-//     with
-//                           a pin; bytes_held is what the stalled one keeps from being freed
+//     pin_drop/threads:N     pin, read a word, drop, all on one thread; two threads have a
+//                            stream each, as Forebay's readers do
+//     hand_over              pinned on one thread, read and dropped on another
+//     retire/unpinned        a block put in the place of another that nobody looks at
+//     retire/pinned          the same with a read under a pin around it
+//     other_stream/holder:*  blocks replaced while nobody, or somebody in another stream, stalls
+//                            with a pin; bytes_held is what that keeps from being freed
 //
 // ForebayStream pins through a whole stream instead of through an EpochDomain.
 
