@@ -156,8 +156,11 @@ void clear_the_way(const std::string& path, const sockaddr_un& address) {
   }
   const Descriptor probe = new_socket(AF_UNIX);
   const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
-  if (::connect(probe.get(), generic, sizeof address) == 0 || errno == EAGAIN ||
-      errno == EINPROGRESS) {
+  int result;
+  do {
+    result = ::connect(probe.get(), generic, sizeof address);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0 || errno == EAGAIN || errno == EINPROGRESS) {
     throw AddressInUse("a server answers at " + path);
   }
   if (errno != ECONNREFUSED) raise_errno("connect " + path);
@@ -217,10 +220,13 @@ Listener Listener::listen_unix(std::string_view text) {
   const std::string path(text);
   // One server at a time looks whether the place is free and takes it.
   const Descriptor folder = open_folder(folder_of(path));
-  if (::flock(folder.get(), LOCK_EX) != 0) raise_errno("flock " + folder_of(path));
+  while (::flock(folder.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) raise_errno("flock " + folder_of(path));
+  }
   clear_the_way(path, address);
 
   Listener listener;
+  listener.path_ = path;  // Now, since nothing may fail for want of memory once the file is there.
   listener.descriptor_ = new_socket(AF_UNIX);
   // fchmod before bind decides the mode that the file is made with (unix(7)).
   if (::fchmod(listener.descriptor_.get(), 0600) != 0) raise_errno("fchmod");
@@ -229,9 +235,12 @@ Listener Listener::listen_unix(std::string_view text) {
     if (errno == EADDRINUSE) throw AddressInUse(path + " was taken by another server");
     raise_errno("bind " + path);
   }
-  listener.path_ = path;
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) raise_errno("lstat " + path);
+  if (::lstat(path.c_str(), &status) != 0) {
+    const int error = errno;
+    ::unlink(path.c_str());  // Whatever it is, it was made under the lock.
+    throw std::system_error(error, std::system_category(), "lstat " + path);
+  }
   listener.device_ = status.st_dev;
   listener.inode_ = status.st_ino;
   if (::listen(listener.descriptor_.get(), SOMAXCONN) != 0) raise_errno("listen " + path);
