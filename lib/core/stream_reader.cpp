@@ -5,7 +5,12 @@ namespace forebay {
 
 StreamReader::~StreamReader() {
   // In a forked child it is left as it is, with what its threads were doing when they vanished.
-  if (core_ != nullptr && !core_->birthplace.left()) core_->close_reader();
+  if (core_ == nullptr || core_->birthplace.left()) return;
+  {
+    const detail::EndUse use(core_->birthplace, core_->reader_in_use,
+                             "a StreamReader was destroyed while a thread was inside it");
+  }
+  core_->close_reader();
 }
 
 void StreamReader::raise(ReadStatus status, std::size_t n) const {

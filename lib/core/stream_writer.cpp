@@ -26,6 +26,10 @@ std::exception_ptr abandoned() noexcept {
 StreamWriter::~StreamWriter() {
   // In a forked child it is left as it is, with what its threads were doing when they vanished.
   if (core_ == nullptr || core_->birthplace.left()) return;
+  {
+    const detail::EndUse use(core_->birthplace, core_->writer_in_use,
+                             "a StreamWriter was destroyed while a thread was inside it");
+  }
   const bool ended = core_->writer.state() == PushStatus::finished;
   core_->close_writer(ended ? nullptr : abandoned());
 }
