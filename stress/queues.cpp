@@ -63,9 +63,10 @@ void push(SpscQueue<Item>& queue, std::uint64_t items, Random random,
 
 template <class Item>
 void one_queue(Run& run, Random& random) {
-  // As often tiny as large: a queue of few items is mostly full or empty, and so slow.
+  // As often tiny as large. A tiny one is mostly full or empty, and each item may take as long as
+  // the other side takes to get a processor.
   const std::size_t capacity = std::size_t{1} << pick(random, 13);
-  const std::uint64_t items = 1 + pick(random, capacity * 256);
+  const std::uint64_t items = 1 + pick(random, capacity * (capacity < 256 ? 64 : 4096));
   SpscQueue<Item> queue(capacity);
   std::atomic<bool> over{false};
   std::jthread pushing([&, seed = random()] { push(queue, items, Random(seed), over); });
