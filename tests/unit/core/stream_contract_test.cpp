@@ -59,7 +59,7 @@ TEST(StreamContractDeathTest, WriterDestroyedUnderAWaiter) {
       {
         std::optional<Full> full(std::in_place);
         wait_in_writer(full);
-        full.reset();
+        { const StreamWriter gone = std::move(full->stream.writer); }
       },
       "a StreamWriter was destroyed while a thread was inside it");
 }
@@ -69,7 +69,7 @@ TEST(StreamContractDeathTest, ReaderDestroyedUnderAWaiter) {
       {
         std::optional<Empty> empty(std::in_place);
         wait_in_reader(empty);
-        empty.reset();
+        { const StreamReader gone = std::move(empty->stream.reader); }
       },
       "a StreamReader was destroyed while a thread was inside it");
 }
