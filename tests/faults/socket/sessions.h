@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <filesystem>
+#include <ostream>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -116,6 +117,8 @@ struct Session {
   const char* name;
   void (*run)(ReceiveMode, const std::string& path);
 };
+/// For GoogleTest, which would print addresses, and so other names of tests each time.
+inline void PrintTo(const Session& session, std::ostream* out) { *out << session.name; }
 inline constexpr Session kSessions[] = {{"Unix", unix_session},
                                         {"Loopback", loopback_session},
                                         {"Pipe", pipe_session},
