@@ -21,9 +21,7 @@ namespace forebay::udf::detail {
 template <class T>
 struct is_optional : std::false_type {};
 template <class T>
-struct is_optional<std::optional<T>> : std::true_type {
-  using value = T;
-};
+struct is_optional<std::optional<T>> : std::true_type {};
 
 template <class T>
 concept Text = std::same_as<T, std::string> || std::same_as<T, std::string_view>;
