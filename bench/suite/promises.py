@@ -86,6 +86,34 @@ PROMISES = (
                  "throughput/bytes:8/ring:1024", "AtomicQueueReservedValue", 0.9),
     times_the_floor("queue", "round trip of 32 bytes: of the bare ping-pong",
                     "round_trip/bytes:32/ring:1024", "PingPong", 1.35),
+    Promise("waiting", "able to block: throughput of the same ring that only spins",
+            Term("able_to_block/bytes:32/ring:1024", "ForebaySpinning"),
+            Term("able_to_block/bytes:32/ring:1024"), at_least=0.88),
+    times_faster("waiting", "able to block: faster than an event count that fences",
+                 "able_to_block/bytes:32/ring:1024", "FenceEventCount", 2.5),
+    times_faster("waiting", "able to block: faster than one with a read-modify-write for a push",
+                 "able_to_block/bytes:32/ring:1024", "ReadModifyWriteEventCount", 2.5),
+    times_faster("waiting", "able to block: faster than moodycamel's blocking queue",
+                 "able_to_block/bytes:32/ring:1024", "MoodycamelBlockingReaderWriterQueue", 4),
+    times_faster("waiting", "able to block: faster than a mutex and a condition variable",
+                 "able_to_block/bytes:32/ring:1024", "MutexQueue", 15),
+    times_the_floor("waiting", "wake of a parked thread: of a raw futex", "wake/gap_us:200",
+                    "RawFutex", 1.15),
+    times_faster("waiting", "wake inside the spin window: faster than a raw futex",
+                 "wake/gap_us:5", "RawFutex", 20),
+    Promise("waiting", "processor used while idle", Term("idle/ms:40", key="cpu_share"),
+            at_most=0.01, unit="of a core"),
+    times_the_floor("stream", "reads of 8 bytes: of a pointer that is moved and checked",
+                    "read/bytes:8/chunk:65536/threads:1", "Pointer", 1.3),
+    times_faster("stream", "reads of 8 bytes: faster than CodedInputStream",
+                 "read/bytes:8/chunk:65536/threads:1", "CodedInput", 1.3),
+    times_faster("stream", "chunks of 4 KiB between threads: faster than swapped batches",
+                 "read/bytes:chunk/chunk:4096/threads:2", "BatchSwap", 1.3),
+    times_faster("arrow_decode", "batches of 2 MiB in blocks of 1 MiB: faster than Arrow's reader",
+                 "decode/batch:2097152/block:1048576/columns:16", "ArrowStream", 4),
+    Promise("arrow_decode", "2 of 16 columns of 2 MiB in blocks of 1 MiB: time of all",
+            Term("decode/batch:2097152/block:1048576/columns:2"),
+            Term("decode/batch:2097152/block:1048576/columns:16"), at_most=0.3),
     Promise("end_to_end", "64 streams at full speed: throughput of one stream",
             Term("unix/full/light/streams:1"), Term("unix/full/light/streams:64"), at_least=0.9),
     Promise("end_to_end", "64 streams, as much memory as their pool of 64 MiB and 16 MiB more",
@@ -115,6 +143,7 @@ class Finding:
     promise: Promise
     values: list  # one a run that measured it
     held: int
+    noisy: bool  # one of the runs was
 
     @property
     def kept(self):
@@ -132,5 +161,6 @@ def find(layers, promises=PROMISES):
         if not runs:
             continue
         values = [value for value in map(promise.measured, runs) if value is not None]
-        found.append(Finding(promise, values, sum(map(promise.holds, values))))
+        noisy = any(run.noise() for run in runs)
+        found.append(Finding(promise, values, sum(map(promise.holds, values)), noisy))
     return found

@@ -107,7 +107,8 @@ def promise_grid(found):
     headings = ["what the library is to reach", "required", "measured, run by run", "holds in", ""]
     rows = [[f"{one.promise.layer}: {one.promise.what}", one.promise.required,
              " ".join(map(number, one.values)) or "-",
-             f"{one.held} of {len(one.values)}" if one.values else "-", words[one.kept]]
+             f"{one.held} of {len(one.values)}" if one.values else "-",
+             words[one.kept] + (", noisy" if one.noisy and one.values else "")]
             for one in found]
     return headings, rows
 

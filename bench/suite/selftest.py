@@ -136,6 +136,12 @@ class Promises(unittest.TestCase):
         (found,) = promises.find(self.runs(2.5, 1.5, 2.0), [self.twice])
         self.assertEqual((found.values, found.held, found.kept), ([2.5, 1.5, 2.0], 2, True))
 
+    def test_a_noisy_run_is_named(self):
+        layers = {"queue": [result({"Forebay/a": [1.0] * 4, "Peer/a": [3.0] * 4},
+                                   machine={**QUIET, "others_cores": 1.0})]}
+        rows = report.promise_grid(promises.find(layers, [self.twice]))[1]
+        self.assertEqual(rows[0][-1], "[green]kept[/green], noisy")
+
     def test_one_of_three_is_not(self):
         (found,) = promises.find(self.runs(2.5, 1.5, 1.9), [self.twice])
         self.assertFalse(found.kept)
