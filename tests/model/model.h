@@ -11,6 +11,7 @@
 //     --search random|bounded   one search instead of both
 //     --only TEXT               tests whose name contains it
 //     --long                    ten times the schedules, and kPreemptionsLong
+//     --preemptions N           the bound of the complete search, for every test
 //     --list-sites              prints file:line.column, operation and ordering of each line met
 //     --weaken FILE:LINE[.COLUMN][:TO]
 //                               TO (relaxed) in place of the ordering there
@@ -41,6 +42,7 @@ struct Options {
   bool random = true;
   bool bounded = true;
   bool is_long = false;
+  unsigned preemptions = 0;  // 0: as each test says
   std::string only;
 };
 
@@ -106,12 +108,15 @@ bool run_test(const Options& options, rl::iteration_t& schedules) {
     }
     if (!run_search<T>(params, "random", name, schedules)) return false;
   }
-  if (options.bounded && T::kPreemptions > 0) {
+  unsigned preemptions = T::kPreemptions;
+  if (options.is_long && T::kPreemptionsLong != 0) preemptions = T::kPreemptionsLong;
+  if (options.preemptions != 0) preemptions = options.preemptions;
+  if (options.bounded && preemptions > 0) {
     params.search_type = rl::sched_bound;
-    params.context_bound =
-        options.is_long && T::kPreemptionsLong != 0 ? T::kPreemptionsLong : T::kPreemptions;
+    params.context_bound = preemptions;
     params.initial_state.clear();
-    if (!run_search<T>(params, "bounded", name, schedules)) return false;
+    const std::string bound = "within " + std::to_string(preemptions);
+    if (!run_search<T>(params, bound.c_str(), name, schedules)) return false;
   }
   return true;
 }
@@ -153,6 +158,8 @@ inline bool parse(Options& options, int argc, char** argv) {
       options.iterations = std::strtoull(value.c_str(), nullptr, 10);
     } else if (flag == "--first") {
       options.first = std::strtoull(value.c_str(), nullptr, 10);
+    } else if (flag == "--preemptions") {
+      options.preemptions = static_cast<unsigned>(std::strtoul(value.c_str(), nullptr, 10));
     } else if (flag == "--only") {
       options.only = value;
     } else if (flag == "--search" && (value == "random" || value == "bounded")) {
@@ -171,7 +178,8 @@ int run_models(const char* model, int argc, char** argv) {
   if (!parse(options, argc, argv)) {
     std::fprintf(stderr,
                  "usage: %s [--iterations N] [--first N] [--search random|bounded] [--only TEXT]\n"
-                 "       [--long] [--list-sites] [--weaken FILE:LINE[.COLUMN][:TO]]\n",
+                 "       [--long] [--preemptions N] [--list-sites]\n"
+                 "       [--weaken FILE:LINE[.COLUMN][:TO]]\n",
                  argv[0]);
     return 2;
   }
