@@ -86,7 +86,7 @@ void expect_truncated_everywhere(const std::filesystem::path& path, std::size_t 
   }
 }
 
-// FOREBAY_TEST_LONG: all prefixes of all streams.
+// FOREBAY_TEST_LONG: all prefixes of all streams; tests/faults has the golden ones.
 bool thorough() { return std::getenv("FOREBAY_TEST_LONG") != nullptr; }
 
 TEST_F(GeneratedStreams, EveryPrefixIsTruncated) {
@@ -94,13 +94,6 @@ TEST_F(GeneratedStreams, EveryPrefixIsTruncated) {
     const bool small = std::filesystem::file_size(path) < 4000;
     expect_truncated_everywhere(path, small || thorough() ? 1 : 61);
   }
-}
-
-TEST(GoldenPrefixes, EveryPrefixIsTruncated) {
-  if (!thorough()) GTEST_SKIP() << "takes minutes; set FOREBAY_TEST_LONG to run it";
-  const auto folder = source_dir().parent_path() / "shared" / "data" / "arrow-ipc" / "golden";
-  if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << folder << " is missing";
-  for (const auto& path : files_in(folder, ".stream")) expect_truncated_everywhere(path, 1);
 }
 
 // The two types that pyarrow has no builders for.
