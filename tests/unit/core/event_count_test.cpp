@@ -79,6 +79,34 @@ TEST(EventCount, TimesOutNotBeforeTheDeadline) {
   EXPECT_FALSE(event.has_waiter());
 }
 
+TEST(EventCount, SpinsBeforeItParks) {
+  if (detail::usable_cpu_count() < 2) GTEST_SKIP() << "nobody spins on one CPU";
+  EventCount event{1'000'000'000};
+  int looks = 0;
+  // Nobody notifies: whoever parked would not come back.
+  EXPECT_EQ(event.await([&] { return ++looks > 100; }), WaitStatus::ready);
+  EXPECT_EQ(event.stats().waits, 1U);
+  EXPECT_EQ(event.stats().parks, 0U);
+}
+
+TEST(EventCount, GoesOnWaitingWithAWindowThatClosesAndOpens) {
+  // Eight nanoseconds never pay: the window closes, and is tried again every 64 waits.
+  EventCount event{8};
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_EQ(event.await(kNever, Deadline::after(1us)), WaitStatus::timed_out);
+  }
+  EXPECT_LE(event.stats().waits, 200U);
+  EXPECT_EQ(event.stats().parks, event.stats().waits);
+}
+
+TEST(EventCount, LooksOnceMoreAfterTheDeadline) {
+  EventCount event{0};
+  const Deadline deadline = Deadline::after(20ms);
+  // Nobody notifies: that it holds can be seen only by a look after the time-out.
+  EXPECT_EQ(event.await([&] { return deadline.passed(); }, deadline), WaitStatus::ready);
+  EXPECT_FALSE(event.has_waiter());
+}
+
 TEST(EventCount, TriesOnceWhenTheDeadlineHasPassed) {
   EventCount event;
   int looks = 0;

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "unit/core/support.h"
@@ -29,6 +30,21 @@ TEST(RoleToken, QuitEndsAWaitForTheRole) {
   token.quit();
   thread.join();
   EXPECT_FALSE(had_role);
+}
+
+TEST(RoleToken, QuitEndsAWaitAtAnyTime) {
+  // The thread sleeps in some of the rounds, and is on its way there in others.
+  for (int round = 0; round < 200; ++round) {
+    Token token;
+    std::atomic<bool> started = false;
+    std::jthread thread([&] {
+      started = true;
+      EXPECT_FALSE(token.await());
+    });
+    while (!started) std::this_thread::yield();
+    for (int i = 0; i < round; ++i) std::this_thread::yield();
+    token.quit();
+  }
 }
 
 TEST(RoleToken, QuitCountsEvenWhenTheRoleWasLent) {

@@ -152,6 +152,14 @@ TEST(SpscQueue, TakesNothingOutWhenEmpty) {
   EXPECT_EQ(queue.try_pop_n({}), 0U);
 }
 
+TEST(SpscQueue, PopsAllThatThereIsRoomFor) {
+  SpscQueue<int> queue(4);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(queue.try_push(i));
+  std::array<int, 3> out{};
+  EXPECT_EQ(queue.try_pop_n(out), 3U);
+  EXPECT_EQ(out, (std::array{0, 1, 2}));
+}
+
 TEST(SpscQueue, DestroysAnItemWhenItIsPopped) {
   SpscQueue<std::shared_ptr<int>> queue(4);
   auto item = std::make_shared<int>(1);
