@@ -151,7 +151,7 @@ class StreamReader {
   /// contiguous; RetainedBudgetExhausted. After any error nothing has been consumed.
   [[nodiscard]] ByteView read(std::size_t n) {
     if (ready(n)) [[likely]]
-      return core_->reader.take(n);
+      return core_->cursor.take(n);
     return read_slow(n);
   }
 
@@ -162,7 +162,7 @@ class StreamReader {
   /// As read(), without consuming; earlier views stay valid.
   [[nodiscard]] ByteView peek(std::size_t n) {
     if (ready(n)) [[likely]] {
-      const auto& cursor = core_->reader.cursor;
+      const auto& cursor = core_->cursor;
       return ByteView(cursor.current, n, cursor.block);
     }
     return peek_slow(n);
@@ -201,7 +201,7 @@ class StreamReader {
   /// Throws std::bad_alloc. Thread role: reader. Blocking: no.
   [[nodiscard]] ReadResult try_read(std::size_t n) {
     if (ready(n)) [[likely]]
-      return {ReadStatus::ok, core_->reader.take(n), n};
+      return {ReadStatus::ok, core_->cursor.take(n), n};
     return try_read_slow(n);
   }
 
@@ -254,8 +254,8 @@ class StreamReader {
 #if FOREBAY_CHECKED
     if (core_->birthplace.left()) return false;  // What is called instead throws ForkedChild.
 #endif
-    const auto end = reinterpret_cast<std::intptr_t>(core_->fast_end.load(detail::relaxed));
-    const auto current = reinterpret_cast<std::intptr_t>(core_->reader.cursor.current);
+    const auto end = reinterpret_cast<std::intptr_t>(core_->cursor.fast_end.load(detail::relaxed));
+    const auto current = reinterpret_cast<std::intptr_t>(core_->cursor.current);
     // Not for n == 0, which a cancelled stream must refuse too.
     return n - 1 < PTRDIFF_MAX && static_cast<std::intptr_t>(n) <= end - current;
   }

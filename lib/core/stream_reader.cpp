@@ -35,14 +35,14 @@ ByteView StreamReader::read_slow(std::size_t n) {
   const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   const ReadStatus status = core_->reader.ensure(n, {}, true);
   if (status != ReadStatus::ok) raise(status, n);
-  return core_->reader.take(n);
+  return core_->cursor.take(n);
 }
 
 ByteView StreamReader::peek_slow(std::size_t n) {
   const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   const ReadStatus status = core_->reader.ensure(n, {}, false);
   if (status != ReadStatus::ok) raise(status, n);
-  const auto& cursor = core_->reader.cursor;
+  const auto& cursor = core_->cursor;
   return ByteView(cursor.current, n, cursor.block);
 }
 
@@ -52,7 +52,7 @@ ByteView StreamReader::read_some(std::size_t max) {
   const ReadStatus status = core_->reader.ensure(1, {}, true);
   if (status == ReadStatus::end) return {};
   if (status != ReadStatus::ok) raise(status, 1);
-  return core_->reader.take(std::min(max, core_->reader.cursor.size()));
+  return core_->reader.take(std::min(max, core_->cursor.size()));
 }
 
 std::size_t StreamReader::skip(std::size_t n) {
@@ -63,7 +63,7 @@ std::size_t StreamReader::skip(std::size_t n) {
     const ReadStatus status = reader.ensure(1, {}, true);
     if (status == ReadStatus::end) break;
     if (status != ReadStatus::ok) raise(status, n);
-    done += reader.take(std::min(n - done, reader.cursor.size())).size();
+    done += reader.take(std::min(n - done, core_->cursor.size())).size();
   }
   return done;
 }
@@ -76,7 +76,7 @@ std::size_t StreamReader::read_into(std::span<std::byte> out) {
     const ReadStatus status = reader.ensure(1, {}, true);
     if (status == ReadStatus::end) break;
     if (status != ReadStatus::ok) raise(status, out.size());
-    const ByteView part = reader.take(std::min(out.size() - done, reader.cursor.size()));
+    const ByteView part = reader.take(std::min(out.size() - done, core_->cursor.size()));
     std::memcpy(out.data() + done, part.data(), part.size());
     reader.count_copied(part.size());
     done += part.size();
@@ -109,11 +109,11 @@ ByteView StreamReader::read_all() {
   const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   const ReadStatus status = core_->reader.ensure_all({});
   if (status != ReadStatus::ok) raise(status, core_->reader.available());
-  return core_->reader.take(core_->reader.cursor.size());
+  return core_->reader.take(core_->cursor.size());
 }
 
 ReadResult StreamReader::result(ReadStatus status, std::size_t n) {
-  if (status == ReadStatus::ok) return {status, core_->reader.take(n), n};
+  if (status == ReadStatus::ok) return {status, core_->cursor.take(n), n};
   const bool gone = status == ReadStatus::cancelled;
   return {status, {}, gone ? 0 : core_->reader.available()};
 }
@@ -124,7 +124,7 @@ ReadResult StreamReader::try_read_slow(std::size_t n) {
 }
 
 ReadResult StreamReader::read_until(std::size_t n, Deadline deadline, std::stop_token stop) {
-  if (ready(n)) return {ReadStatus::ok, core_->reader.take(n), n};
+  if (ready(n)) return {ReadStatus::ok, core_->cursor.take(n), n};
   const detail::EndUse use(core_->birthplace, core_->reader_in_use, kOneReader);
   return result(core_->reader.ensure(n, {.deadline = deadline, .stop = std::move(stop)}, true), n);
 }

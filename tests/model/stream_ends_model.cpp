@@ -223,7 +223,7 @@ struct CancelClosesFastPath : StreamTest<CancelClosesFastPath, 2, 1> {
       const ReadStatus status = core->reader.ensure(1, Wait{}, true);
       MODEL_CHECK(status == ReadStatus::ok || status == ReadStatus::cancelled);
       cancelled.pass();
-      MODEL_CHECK(core->fast_end.load(std::memory_order_relaxed) == nullptr);
+      MODEL_CHECK(core->cursor.fast_end.load(std::memory_order_relaxed) == nullptr);
       MODEL_CHECK(core->reader.ensure(1, Wait{}, true) == ReadStatus::cancelled);
     }
   }

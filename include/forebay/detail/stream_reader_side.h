@@ -49,20 +49,10 @@ class ReaderSide {
   using Record = BasicBlock<P>;
 
  public:
-  /// Where the fast path reads: the rest of the run.
-  struct Cursor {
-    const std::byte* current = nullptr;
-    const std::byte* end = nullptr;
-    Block* block = nullptr;
+  explicit ReaderSide(Shared& shared)
+      : cursor(shared.cursor), shared_(shared), reclaimer_(shared) {}
 
-    [[nodiscard]] std::size_t size() const noexcept {
-      return static_cast<std::size_t>(end - current);
-    }
-  };
-
-  explicit ReaderSide(Shared& shared) : shared_(shared), reclaimer_(shared) {}
-
-  Cursor cursor;
+  Cursor<P>& cursor;
 
   /// Brings n contiguous bytes under the cursor. `consuming`: earlier views have ended their life.
   ReadStatus ensure(std::size_t n, const Wait& wait, bool consuming) {
@@ -113,11 +103,7 @@ class ReaderSide {
   }
 
   /// Consumes n bytes of the run, which holds them, and returns them.
-  ByteView take(std::size_t n) noexcept {
-    const ByteView view(cursor.current, n, cursor.block);
-    cursor.current += n;
-    return view;
-  }
+  ByteView take(std::size_t n) noexcept { return cursor.take(n); }
 
   /// Consumes what is left of the run and goes on to the slice after it, which ensure_buffered()
   /// has seen, without giving anything back: the views of one read_gather() all stay good. Does
@@ -268,7 +254,7 @@ class ReaderSide {
       if (slice == nullptr) return;
       reclaimer_.attach(*slice);
       const std::size_t gathered = std::exchange(ahead_offset_, 0);
-      cursor = {slice->data + gathered, slice->data + slice->size(), slice->block};
+      cursor.set(slice->data + gathered, slice->data + slice->size(), slice->block);
       run_slots_ = 1;
       if (ahead_slots_ != 0) {
         --ahead_slots_;
@@ -303,7 +289,7 @@ class ReaderSide {
       gathered_->next_retired = lingering_gathers_;
       lingering_gathers_ = std::exchange(gathered_, nullptr);
     }
-    cursor = {};
+    cursor.set(nullptr, nullptr, nullptr);
   }
 
   // --- Giving back -------------------------------------------------------------------------------
@@ -392,7 +378,7 @@ class ReaderSide {
       count(gathers_made_);
       leave_run();
       gathered_ = block;
-      cursor = {block->data, block->data + have, block};
+      cursor.set(block->data, block->data + have, block);
     }
     while (cursor.size() < n) {
       const Slice* slice = shared_.queue.look(lingering_slots_);

@@ -12,6 +12,7 @@
 #include <exception>
 #include <stop_token>
 
+#include "forebay/byte_view.h"
 #include "forebay/detail/account.h"
 #include "forebay/detail/block.h"
 #include "forebay/detail/borrowed.h"
@@ -52,6 +53,33 @@ class ByteSource {
   ~ByteSource() = default;
 };
 
+/// Where the reader reads: the rest of its run. All of it the reader's, but for what cancel() does.
+/// The reader writes it for every run and every read, so nothing that others look at may be near.
+template <class P>
+struct alignas(kInterferenceBytes) Cursor {
+  const std::byte* current = nullptr;
+  // Where the fast path must stop: the end of the run, or null once the stream is cancelled. So a
+  // cancel counts for the very next read, and no read looks at a flag.
+  typename P::template atomic<const std::byte*> fast_end{nullptr};
+  const std::byte* end = nullptr;
+  Block* block = nullptr;
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    return static_cast<std::size_t>(end - current);
+  }
+  /// Consumes n bytes, which are there, and returns them.
+  ByteView take(std::size_t n) noexcept {
+    const ByteView view(current, n, block);
+    current += n;
+    return view;
+  }
+  void set(const std::byte* first, const std::byte* last, Block* of) noexcept {
+    current = first;
+    end = last;
+    block = of;
+  }
+};
+
 template <class P>
 struct StreamShared {
   enum End : std::uint32_t { kOpen, kClaimed, kFinished, kFailed };
@@ -64,6 +92,9 @@ struct StreamShared {
         writer_event(spin_ns(stream_options)),
         queue(stream_options.max_items) {}
 
+  // First, so that a read finds it at small offsets: processors forward what one read stores to the
+  // load of the next without the way through memory then.
+  Cursor<P> cursor;
   const StreamOptions options;
   void (*const destroy)(StreamShared*) noexcept;
   Account<P> account;
@@ -85,10 +116,6 @@ struct StreamShared {
   Block* unsealed_at_end = nullptr;
   // Set before the stream is used and reset after: no order needed.
   ByteSource* source = nullptr;
-  // Where the reader's fast path must stop: the end of its run, or null once the stream is
-  // cancelled. So a cancel counts for the very next read, and no read looks at a flag. The reader
-  // writes it for every run, so nothing that the writer looks at may be near it.
-  alignas(kInterferenceBytes) typename P::template atomic<const std::byte*> fast_end{nullptr};
   // The writer, the reader with its guards, and every SharedBytes hold one.
   alignas(kInterferenceBytes) typename P::template atomic<std::uint64_t> references{2};
   const Birthplace birthplace;
@@ -107,10 +134,11 @@ struct StreamShared {
   /// Reader: opens the fast path up to `run_end`, unless the stream was cancelled.
   void open_fast_path(const std::byte* run_end) noexcept {
     // Relaxed: the reader's own value, or the null of a cancel, which stays.
-    if (fast_end.load(relaxed) == run_end) return;
-    fast_end.store(run_end, relaxed);  // Relaxed: ordered by (S6).
+    if (cursor.fast_end.load(relaxed) == run_end) return;
+    cursor.fast_end.store(run_end, relaxed);  // Relaxed: ordered by (S6).
     P::light_barrier();  // (S6) pairs with the heavy barrier (S7): opened before the look.
-    if (is_cancelled()) fast_end.store(nullptr, relaxed);  // Relaxed: only the reader reads it.
+    if (is_cancelled())
+      cursor.fast_end.store(nullptr, relaxed);  // Relaxed: only the reader reads it.
   }
   [[nodiscard]] std::uint32_t end_seen() const noexcept {
     // (S2) acquire load, synchronizes-with the release operations (S1): sees the error, and all
@@ -140,7 +168,7 @@ struct StreamShared {
     // (S7) pairs with the light barrier (S6): a reader that opens its fast path does so before the
     // null, or sees the cancel.
     P::heavy_barrier();
-    fast_end.store(nullptr, relaxed);  // Relaxed: ordered by (S7).
+    cursor.fast_end.store(nullptr, relaxed);  // Relaxed: ordered by (S7).
     wake_cancelled();
   }
 
