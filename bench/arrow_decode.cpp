@@ -2,16 +2,23 @@
 
 // Arrow batches out of received memory: ours against Arrow's own readers, on the same chunks.
 //
-//   Ours         forebay::arrow::RecordBatchReader over a stream
-//   OursRaw      the same with Validate::none, as Arrow's readers do not validate either
-//   ArrowStream  ::arrow::ipc::RecordBatchStreamReader over an InputStream on the chunk list, which
-//                gives out slices where a read lies in one chunk, and copies where it does not
-//   ArrowPush    ::arrow::ipc::StreamDecoder, fed the chunks
-//   ArrowWhole   RecordBatchStreamReader over a BufferReader: contiguous memory, nothing to copy
+//   <peer>/decode/batch:<bytes>/block:<bytes, or message>/columns:<16, or 2>
 //
-// Arguments: rows of 16 int64 columns in a batch (16384: 2 MiB, 256: 32 KiB), bytes of a chunk
-// (0: one chunk a message). Time is that of one pass over all batches; `per_batch` is what counts.
-// Run with --benchmark_enable_random_interleaving=true --benchmark_repetitions=5.
+// A batch has 16 columns of int64. Of those, two are read in some cases, eight columns apart, and
+// each pass over the batches takes the next two, so that every column is read as often: whether a
+// column crosses from one block to the next makes a difference. `block:message`: every message lies
+// in one block, its body aligned.
+//
+//   Forebay            forebay::arrow::RecordBatchReader over a stream
+//   ForebayUnchecked   the same with Validate::none, as Arrow's readers do not validate either
+//   ArrowStream        ::arrow::ipc::RecordBatchStreamReader over an InputStream on the blocks,
+//                      which gives out slices where a read lies in one block, and copies where it
+//                      does not
+//   ArrowPush          ::arrow::ipc::StreamDecoder, fed the blocks
+//   ArrowWhole         RecordBatchStreamReader over a BufferReader: contiguous memory, nothing to
+//                      copy, the limit
+//
+// `ns_per_item` is the time of a batch, without that of putting blocks into a stream.
 
 #include <arrow/array.h>
 #include <arrow/buffer.h>
@@ -23,22 +30,41 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <new>
+#include <span>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "forebay/arrow/record_batch_reader.h"
 #include "forebay/forebay.h"
+#include "harness/pin_thread.h"
 
 namespace {
 
 constexpr int kColumns = 16;
 constexpr std::int64_t kBytesInAll = std::int64_t{32} << 20;
+constexpr std::int64_t kWholeMessages = 0;
+
+struct Case {
+  std::int64_t batch_bytes;
+  std::int64_t block_bytes;
+  int columns;
+
+  [[nodiscard]] std::int64_t rows() const { return batch_bytes / 8 / kColumns; }
+  /// The columns to read in the `pass`-th pass; none: all.
+  [[nodiscard]] std::vector<int> included(std::int64_t pass) const {
+    if (columns == kColumns) return {};
+    const int first = static_cast<int>(pass % (kColumns / 2));
+    return {first, first + kColumns / 2};
+  }
+};
 
 std::shared_ptr<arrow::RecordBatch> make_batch(std::int64_t rows) {
   arrow::FieldVector fields;
@@ -81,12 +107,12 @@ void cut(Input& input, std::int64_t chunk_bytes, const std::vector<std::int64_t>
   }
 }
 
-const Input& input_of(std::int64_t rows, std::int64_t chunk_bytes) {
+const Input& input_of(const Case& what) {
   static std::map<std::pair<std::int64_t, std::int64_t>, Input> made;
-  Input& input = made[{rows, chunk_bytes}];
+  Input& input = made[{what.batch_bytes, what.block_bytes}];
   if (input.bytes != nullptr) return input;
-  const auto batch = make_batch(rows);
-  input.batches = kBytesInAll / (rows * 8 * kColumns);
+  const auto batch = make_batch(what.rows());
+  input.batches = kBytesInAll / what.batch_bytes;
   const auto sink = arrow::io::BufferOutputStream::Create().ValueOrDie();
   const auto writer = arrow::ipc::MakeStreamWriter(sink, batch->schema()).ValueOrDie();
   std::vector<std::int64_t> messages;
@@ -96,7 +122,7 @@ const Input& input_of(std::int64_t rows, std::int64_t chunk_bytes) {
   }
   if (!writer->Close().ok()) throw std::runtime_error("Close");
   input.bytes = sink->Finish().ValueOrDie();
-  cut(input, chunk_bytes, messages);
+  cut(input, what.block_bytes, messages);
   return input;
 }
 
@@ -152,127 +178,176 @@ class ChunkStream final : public arrow::io::InputStream {
   std::int64_t position_ = 0;
 };
 
-void report(benchmark::State& state, const Input& input, std::int64_t copied) {
-  const auto passes = static_cast<double>(state.iterations());
-  const auto batches = static_cast<double>(input.batches);
-  state.counters["per_batch"] = benchmark::Counter(
-      passes * batches, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
-  if (copied < 0) return;  // Not known.
-  state.counters["copied_percent"] =
-      100.0 * static_cast<double>(copied) / static_cast<double>(input.bytes->size()) / passes;
-}
+// The time of reading all batches, pass by pass.
+class Passes {
+ public:
+  using Clock = std::chrono::steady_clock;
 
-template <class Reader>
-void drain(benchmark::State& state, Reader& reader, const Input& input) {
-  std::int64_t batches = 0;
-  std::shared_ptr<arrow::RecordBatch> batch;
-  for (;;) {
-    if (!reader.ReadNext(&batch).ok() || batch == nullptr) break;
-    benchmark::DoNotOptimize(batch->column_data(kColumns - 1)->buffers[1]->data());
-    ++batches;
+  Passes(benchmark::State& state, const Case& what)
+      : state_(state), what_(what), input_(input_of(what)) {
+    forebay::bench::pin_this_thread(0);
   }
-  if (batches != input.batches) state.SkipWithError("batches are missing");
-}
+  ~Passes() {
+    const auto batches =
+        static_cast<double>(state_.iterations()) * static_cast<double>(input_.batches);
+    state_.counters["ns_per_item"] = benchmark::Counter(
+        batches * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+    if (copied_bytes < 0) return;  // Not known.
+    state_.counters["copied_percent"] = 100.0 * static_cast<double>(copied_bytes) / batches /
+                                        static_cast<double>(what_.batch_bytes);
+  }
 
-void ours(benchmark::State& state, forebay::arrow::Validate validate) {
-  const Input& input = input_of(state.range(0), state.range(1));
-  std::int64_t copied = 0;
-  for (auto _ : state) {
-    state.PauseTiming();
-    forebay::StreamOptions options;
-    options.max_items = input.chunks.size() + 1;
-    {
-      forebay::Stream stream = forebay::make_stream(options);
-      for (const auto& chunk : input.chunks) {
-        stream.writer.add_next_chunk(forebay::Chunk::borrow(
-            std::as_bytes(std::span(chunk->data(), static_cast<std::size_t>(chunk->size()))),
-            forebay::Release{[](void*) noexcept {}, nullptr}));
-      }
-      stream.writer.finish();
-      state.ResumeTiming();
-      forebay::arrow::ReadOptions read_options;
-      read_options.validate = validate;
-      const auto reader = forebay::arrow::RecordBatchReader::open(stream.reader, read_options);
-      drain(state, *reader, input);
-      state.PauseTiming();
-      copied += static_cast<std::int64_t>(reader->stats().bytes_copied() +
-                                          stream.reader.stats().bytes_copied);
+  [[nodiscard]] const Input& input() const { return input_; }
+  [[nodiscard]] std::vector<int> included() const { return what_.included(pass_); }
+  void begin() { begin_ = Clock::now(); }
+  void end() {
+    state_.SetIterationTime(std::chrono::duration<double>(Clock::now() - begin_).count());
+    ++pass_;
+  }
+  void use(const arrow::RecordBatch& batch) {
+    if (batch.num_columns() != what_.columns) throw std::runtime_error("columns are missing");
+    benchmark::DoNotOptimize(batch.column_data(what_.columns - 1)->buffers[1]->data());
+  }
+  template <class Reader>
+  void drain(Reader& reader) {
+    std::int64_t batches = 0;
+    for (std::shared_ptr<arrow::RecordBatch> batch;; ++batches) {
+      if (!reader.ReadNext(&batch).ok() || batch == nullptr) break;
+      use(*batch);
     }
-    state.ResumeTiming();
+    check(batches);
   }
-  report(state, input, copied);
+  void check(std::int64_t batches) const {
+    if (batches != input_.batches) throw std::runtime_error("batches are missing");
+  }
+
+  std::int64_t copied_bytes = -1;
+
+ private:
+  benchmark::State& state_;
+  const Case& what_;
+  const Input& input_;
+  std::int64_t pass_ = 0;
+  Clock::time_point begin_;
+};
+
+void forebay_reader(benchmark::State& state, const Case& what, forebay::arrow::Validate validate) {
+  Passes passes(state, what);
+  const Input& input = passes.input();
+  passes.copied_bytes = 0;
+  forebay::StreamOptions options;
+  options.max_items = input.chunks.size() + 1;
+  for (auto _ : state) {
+    forebay::Stream stream = forebay::make_stream(options);
+    for (const auto& chunk : input.chunks) {
+      stream.writer.add_next_chunk(forebay::Chunk::borrow(
+          std::as_bytes(std::span(chunk->data(), static_cast<std::size_t>(chunk->size()))),
+          forebay::Release{[](void*) noexcept {}, nullptr}));
+    }
+    stream.writer.finish();
+    forebay::arrow::ReadOptions read_options;
+    read_options.validate = validate;
+    read_options.ipc.included_fields = passes.included();
+    passes.begin();
+    const auto reader = forebay::arrow::RecordBatchReader::open(stream.reader, read_options);
+    passes.drain(*reader);
+    passes.end();
+    passes.copied_bytes += static_cast<std::int64_t>(reader->stats().bytes_copied() +
+                                                     stream.reader.stats().bytes_copied);
+  }
 }
 
-void Ours(benchmark::State& state) { ours(state, forebay::arrow::Validate::basic); }
-void OursRaw(benchmark::State& state) { ours(state, forebay::arrow::Validate::none); }
+void forebay_default(benchmark::State& state, const Case& what) {
+  forebay_reader(state, what, forebay::arrow::Validate::basic);
+}
+void forebay_unchecked(benchmark::State& state, const Case& what) {
+  forebay_reader(state, what, forebay::arrow::Validate::none);
+}
 
-arrow::ipc::IpcReadOptions arrow_options() {
+arrow::ipc::IpcReadOptions arrow_options(const Passes& passes) {
   auto options = arrow::ipc::IpcReadOptions::Defaults();
   options.use_threads = false;
+  options.included_fields = passes.included();
   return options;
 }
 
-void ArrowStream(benchmark::State& state) {
-  const Input& input = input_of(state.range(0), state.range(1));
-  std::int64_t copied = 0;
+void arrow_stream(benchmark::State& state, const Case& what) {
+  Passes passes(state, what);
+  passes.copied_bytes = 0;
   for (auto _ : state) {
-    ChunkStream chunks(input);
-    const auto reader =
-        arrow::ipc::RecordBatchStreamReader::Open(&chunks, arrow_options()).ValueOrDie();
-    drain(state, *reader, input);
-    copied += chunks.copied;
+    const auto options = arrow_options(passes);
+    passes.begin();
+    ChunkStream chunks(passes.input());
+    const auto reader = arrow::ipc::RecordBatchStreamReader::Open(&chunks, options).ValueOrDie();
+    passes.drain(*reader);
+    passes.end();
+    passes.copied_bytes += chunks.copied;
   }
-  report(state, input, copied);
 }
 
-void ArrowPush(benchmark::State& state) {
-  const Input& input = input_of(state.range(0), state.range(1));
-  struct Counter : arrow::ipc::Listener {
+void arrow_push(benchmark::State& state, const Case& what) {
+  struct Listener : arrow::ipc::Listener {
+    explicit Listener(Passes& of) : passes(of) {}
     arrow::Status OnRecordBatchDecoded(std::shared_ptr<arrow::RecordBatch> batch) override {
-      benchmark::DoNotOptimize(batch->column_data(kColumns - 1)->buffers[1]->data());
+      passes.use(*batch);
       ++batches;
       return arrow::Status::OK();
     }
+    Passes& passes;
     std::int64_t batches = 0;
   };
+  Passes passes(state, what);
   for (auto _ : state) {
-    const auto counter = std::make_shared<Counter>();
-    arrow::ipc::StreamDecoder decoder(counter, arrow_options());
-    for (const auto& chunk : input.chunks) {
-      if (!decoder.Consume(chunk).ok()) state.SkipWithError("Consume");
+    const auto options = arrow_options(passes);
+    passes.begin();
+    const auto listener = std::make_shared<Listener>(passes);
+    arrow::ipc::StreamDecoder decoder(listener, options);
+    for (const auto& chunk : passes.input().chunks) {
+      if (!decoder.Consume(chunk).ok()) throw std::runtime_error("Consume");
     }
-    if (counter->batches != input.batches) state.SkipWithError("batches are missing");
+    passes.check(listener->batches);
+    passes.end();
   }
-  report(state, input, -1);
 }
 
-void ArrowWhole(benchmark::State& state) {
-  const Input& input = input_of(state.range(0), state.range(1));
+void arrow_whole(benchmark::State& state, const Case& what) {
+  Passes passes(state, what);
+  passes.copied_bytes = 0;
   for (auto _ : state) {
-    arrow::io::BufferReader bytes(input.bytes);
-    const auto reader =
-        arrow::ipc::RecordBatchStreamReader::Open(&bytes, arrow_options()).ValueOrDie();
-    drain(state, *reader, input);
+    const auto options = arrow_options(passes);
+    passes.begin();
+    arrow::io::BufferReader bytes(passes.input().bytes);
+    const auto reader = arrow::ipc::RecordBatchStreamReader::Open(&bytes, options).ValueOrDie();
+    passes.drain(*reader);
+    passes.end();
   }
-  report(state, input, 0);
 }
 
-void shapes(benchmark::internal::Benchmark* benchmark) {
-  for (const std::int64_t rows : {16384, 256}) {
-    for (const std::int64_t chunk_bytes : {0, 64 << 10, 1 << 20}) {
-      benchmark->Args({rows, chunk_bytes});
+void add(const char* peer, const Case& what, void (*run)(benchmark::State&, const Case&)) {
+  const std::string block =
+      what.block_bytes == kWholeMessages ? "message" : std::to_string(what.block_bytes);
+  const std::string name = std::string(peer) + "/decode/batch:" + std::to_string(what.batch_bytes) +
+                           "/block:" + block + "/columns:" + std::to_string(what.columns);
+  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run(state, what); })
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond);
+}
+
+[[maybe_unused]] const bool g_added = [] {
+  for (const int columns : {kColumns, 2}) {
+    for (const std::int64_t batch_bytes : {32 << 10, 256 << 10, 2 << 20}) {
+      for (const std::int64_t block_bytes :
+           {std::int64_t{64 << 10}, std::int64_t{1 << 20}, kWholeMessages}) {
+        const Case what{batch_bytes, block_bytes, columns};
+        add("Forebay", what, &forebay_default);
+        add("ForebayUnchecked", what, &forebay_unchecked);
+        add("ArrowStream", what, &arrow_stream);
+        add("ArrowPush", what, &arrow_push);
+        add("ArrowWhole", what, &arrow_whole);
+      }
     }
   }
-  benchmark->ArgNames({"rows", "chunk"})->Unit(benchmark::kMicrosecond);
-}
-
-BENCHMARK(Ours)->Apply(shapes);
-BENCHMARK(OursRaw)->Apply(shapes);
-BENCHMARK(ArrowStream)->Apply(shapes);
-BENCHMARK(ArrowPush)->Apply(shapes);
-BENCHMARK(ArrowWhole)
-    ->ArgsProduct({{16384, 256}, {0}})
-    ->ArgNames({"rows", "chunk"})
-    ->Unit(benchmark::kMicrosecond);
+  return true;
+}();
 
 }  // namespace
