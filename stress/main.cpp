@@ -81,7 +81,6 @@ std::size_t entries_of(const char* folder) {
 // What a scenario must leave as it was. Under a sanitizer its own allocator counts the memory.
 struct Held {
   std::size_t descriptors = entries_of("/proc/self/fd");
-  std::size_t threads = entries_of("/proc/self/task");
   std::size_t memory_bytes = ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
 };
 
@@ -89,7 +88,6 @@ void require_nothing_left(const Run& run, const Held& before) {
   // What allocators, oneTBB and Arrow keep for themselves once they were used.
   constexpr std::size_t kKeptBytes = std::size_t{16} << 20;
   require(run.chunks_alive == 0, "a chunk was not released");
-  // A thread that was joined is listed for another moment; oneTBB's stay.
   const Held after;
   require(after.descriptors <= before.descriptors, "a descriptor was left open");
   require(after.memory_bytes <= before.memory_bytes + kKeptBytes, "memory was left allocated");
