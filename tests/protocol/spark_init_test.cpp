@@ -211,7 +211,7 @@ TEST(SparkInit, FieldBeyondTheEndOfTheMessageIsRefused) {
 
 TEST(SparkInit, ChangedBytesAreRefusedOrReadWithoutHarm) {
   std::mt19937_64 random(1);
-  for (int round = 0; round < (kSanitized ? 5'000 : 50'000); ++round) {
+  for (int round = 0; round < (kSanitized ? 5'000 : 10'000); ++round) {
     const auto version = round % 2 == 0 ? k42 : k43;
     std::string bytes = version == k43 ? InitFields().framed() : InitFields().body();
     for (std::uint64_t i = 1 + random() % 4; i != 0; --i) {
