@@ -127,7 +127,7 @@ class PoolCore final : public CreditSource, public std::enable_shared_from_this<
 
   static constexpr std::size_t kClasses = 64 * kClassesPerOctave;
   std::array<moodycamel::ConcurrentQueue<PoolRecord*>, kClasses> free_;
-  std::mutex leases_mutex_;
+  Policy::mutex leases_mutex_;
   std::vector<LeaseCore*> leases_;
 };
 

@@ -7,6 +7,10 @@
 // and its futex. SystemPolicy is the machine; the model tests supply one for Relacy, so that what
 // is checked is what is shipped. This is the only header that names std::atomic, and the only place
 // where a fence may stand.
+//
+// FOREBAY_POLICY_HEADER is for the tests of this project alone: they compile the library's bodies
+// once more in a world of their own, and that header then defines SystemPolicy. A program that
+// defines it does not link with a library that was built without it.
 
 #include <atomic>
 #include <cstddef>
@@ -59,12 +63,21 @@ class PlainCell {
 struct Asymmetric {};
 inline constexpr Asymmetric kAsymmetric;
 
+}  // namespace forebay::detail
+
+#ifdef FOREBAY_POLICY_HEADER
+#include FOREBAY_POLICY_HEADER
+#else
+
+namespace forebay::detail {
+
 struct SystemPolicy {
   template <class T>
   using atomic = std::atomic<T>;
   template <class T>
   using cell = PlainCell<T>;
   using mutex = std::mutex;
+  using thread = std::thread;
   using futex_word = std::atomic<std::uint32_t>;
 
   /// Pairs with heavy_barrier() of another thread as two seq_cst fences would; nearly free.
@@ -125,3 +138,5 @@ static_assert(sizeof(SystemPolicy::futex_word) == sizeof(std::uint32_t) &&
               SystemPolicy::futex_word::is_always_lock_free);
 
 }  // namespace forebay::detail
+
+#endif
