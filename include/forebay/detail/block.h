@@ -39,6 +39,7 @@ struct Block : Retirable {
   std::size_t capacity_bytes;  // what is charged for the block
   Destroy destroy;
   CreditSource* pool = nullptr;  // null: the memory is nobody's budget
+  bool viewed = false;           // the reader's: somebody may have a view of it
 };
 
 template <class P>

@@ -106,6 +106,7 @@ class BorrowedBlocks {
       block = take_kept();
       block->data = const_cast<std::byte*>(slice.data);
       block->capacity_bytes = size;
+      block->viewed = false;
       block->function = function;
       block->context = slice.context;
     } else {

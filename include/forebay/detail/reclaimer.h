@@ -100,6 +100,14 @@ class Reclaimer {
     domain_.retire(block);
   }
 
+  /// Lets go of what waits although no guard lives any more: where memory for an epoch could not be
+  /// had, a drop found nothing to let go of.
+  void catch_up() noexcept {
+    if (domain_.held_back()) return;
+    Retirable nothing{.reclaim = [](Retirable*) noexcept {}};
+    domain_.retire(&nothing);
+  }
+
   /// Gives the charge of a block back that was counted as retired while a view of it is still good,
   /// so that the writer does not starve for the sake of that view; but not while guards or shares
   /// hold the block as well.
@@ -121,10 +129,15 @@ class Reclaimer {
     domain_.retire(watch);
   }
 
+  /// Whether the guards that lived at watch_guards() are gone.
+  [[nodiscard]] bool guards_gone() const noexcept {
+    // Relaxed: no memory is given back for it; the event count orders the sleep.
+    return watching_ && watches_over_.load(relaxed) == watches_;
+  }
+
   /// As uncharge(), where nothing was pinned since watch_guards().
   void uncharge_watched(Record* block) noexcept {
-    // Relaxed: no memory is given back here; the event count orders the sleep.
-    if (watching_ && watches_over_.load(relaxed) == watches_) uncharge_unguarded(block);
+    if (guards_gone()) uncharge_unguarded(block);
   }
 
   /// Whether nobody but the stream holds the block and no guard lives.
@@ -161,7 +174,7 @@ class Reclaimer {
     explicit GuardWatch(Reclaimer& owner) noexcept : reclaimer(owner) {
       this->reclaim = [](Retirable* retired) noexcept {
         auto* const watch = static_cast<GuardWatch*>(retired);
-        watch->reclaimer.watches_over_.fetch_add(1, relaxed);  // Relaxed: as uncharge_watched().
+        watch->reclaimer.watches_over_.fetch_add(1, relaxed);  // Relaxed: as guards_gone().
         watch->reclaimer.shared_.reader_event.notify();
         delete watch;
       };

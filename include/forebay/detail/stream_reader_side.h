@@ -144,8 +144,12 @@ class ReaderSide {
   [[nodiscard]] bool arm(void (*callback)(void*), void* context) {
     const std::uint32_t starved = starved_seen();
     if (ensure(1, Wait::none(), false) != ReadStatus::would_block) return false;
-    return shared_.reader_event.arm(
-        callback, context, [this, starved] { return changed() || starved_seen() != starved; });
+    // What guards alone keep from the writer is for the next read to give back, when they are gone.
+    const bool held = lingering_blocks_ != nullptr && retention_blocks_writer();
+    if (held) reclaimer_.watch_guards();
+    return shared_.reader_event.arm(callback, context, [this, starved, held] {
+      return changed() || starved_seen() != starved || (held && reclaimer_.guards_gone());
+    });
   }
 
   /// The reader is gone: gives back all it held; `last` is reclaimed when no guard is left.
@@ -180,7 +184,8 @@ class ReaderSide {
 
  private:
   // Brings the fast path in line with the run when a call that may change the run ends, by an
-  // exception too. What lingers when a call ends that consumes nothing may still be looked at.
+  // exception too. Whoever made that call may then have a view of the run, and what lingers when a
+  // call ends that consumes nothing may still be looked at.
   struct FastPath {
     explicit FastPath(ReaderSide& of, bool consuming_call = true) noexcept
         : side(of), consuming(consuming_call) {}
@@ -188,6 +193,7 @@ class ReaderSide {
     FastPath& operator=(const FastPath&) = delete;
     ~FastPath() {
       if (!consuming) side.mark_lingering();
+      if (side.cursor.block != nullptr) side.cursor.block->viewed = true;
       side.shared_.open_fast_path(side.cursor.end);
     }
     ReaderSide& side;
@@ -324,13 +330,17 @@ class ReaderSide {
   }
 
   // For calls that consume nothing and yet must let the writer go on: the slots and the charge go
-  // back, the memory stays.
+  // back, the memory stays where there may be views of it from before.
   void uncharge_lingering() noexcept {
     for (; lingering_slots_ != 0; --lingering_slots_) {
       const Slice slice = *shared_.queue.front();
       shared_.queue.pop();
       if (slice.borrowed()) reclaimer_.release(slice);
       if (slice.borrowed() || !slice.sealed()) continue;
+      if (!slice.block->viewed) {
+        retire(static_cast<Record*>(slice.block));
+        continue;
+      }
       reclaimer_.count_retired(static_cast<Record*>(slice.block));
       slice.block->next_retired = lingering_blocks_;
       lingering_blocks_ = slice.block;
@@ -433,6 +443,9 @@ class ReaderSide {
       if (next_unseen() != nullptr) return ReadStatus::ok;  // Published before the end.
       return shared_.end_seen() == Shared::kFailed ? ReadStatus::failed : ReadStatus::end;
     }
+    // What was seen since the run was looked for may be its beginning; or seals alone, which have
+    // no bytes and give back what the writer may wait for.
+    if (cursor.size() == 0 && ahead_slots_ != 0) return ReadStatus::ok;
     const bool cannot_be_one_run = ahead_slots_ != 0 || gathered_ != nullptr;
     if (n > shared_.options.gather_bytes_max && cannot_be_one_run && may_gather) {
       return ReadStatus::limit_exceeded;
@@ -451,7 +464,10 @@ class ReaderSide {
         feed_writer(all, consuming);
         return ReadStatus::ok;
       }
-      if (retention_blocks_writer()) return wait_for_drop(wait);
+      if (retention_blocks_writer()) {
+        reclaimer_.catch_up();
+        if (retention_blocks_writer()) return wait_for_drop(wait);
+      }
     }
     return wait_for_change(wait, starved);
   }

@@ -88,6 +88,7 @@ class WriterSide {
   /// Charges a block that has been given room to this stream.
   void charge(Record* block) noexcept {
     block->home = &shared_;
+    block->viewed = false;
     block->charge_bytes.store(block->capacity_bytes, relaxed);  // Relaxed: published by (Q1).
     charge(block->capacity_bytes);
   }

@@ -295,6 +295,39 @@ TEST(StreamAllocation, GatheringInCyclesNeedsNoMemoryAfterTheFirst) {
   EXPECT_EQ(test::allocations() - before, added);
 }
 
+TEST(StreamAllocation, WhatNoEpochWasMadeForIsGivenBackAfterTheLastGuard) {
+  auto [writer, reader] = make_stream(test::single_threaded(8));
+  ASSERT_EQ(try_add(writer, "01234567"), PushStatus::ok);
+  EXPECT_EQ(text(reader.read(8)), "01234567");
+  Guard guard = reader.pin();
+  ASSERT_EQ(try_add(writer, "x"), PushStatus::would_block);
+  {
+    const test::FailingAllocation failing(0);
+    EXPECT_EQ(reader.try_read(1).status, ReadStatus::exhausted);
+    ASSERT_TRUE(failing.failed());
+  }
+
+  guard.reset();
+
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::ok);
+}
+
+TEST(StreamAllocation, PeekThatFailsLeavesEarlierViewsGood) {
+  auto [writer, reader] = make_stream(test::single_threaded(100));
+  for (const char* part : {"0123", "4567", "89ab"}) {
+    ASSERT_EQ(try_add(writer, part), PushStatus::ok);
+  }
+  const ByteView before = reader.read(6);  // Gathered.
+  {
+    const test::FailingAllocation failing(0);
+    EXPECT_THROW((void)reader.peek(4), std::bad_alloc);
+  }
+
+  EXPECT_EQ(text(reader.peek(4)), "6789");
+  EXPECT_EQ(text(before), "012345");
+}
+
 TEST(StreamAllocation, ReadingViewsAllocatesNothing) {
   auto [writer, reader] = make_stream();
   for (int i = 0; i < 100; ++i) writer.add_next_chunk(chunk(test::pattern(100)));

@@ -267,6 +267,27 @@ TEST(StreamBound, PeekAcrossMoreThanTheBoundKeepsEarlierViews) {
   writing.join();
 }
 
+TEST(StreamBound, PeekKeepsNoMemoryThatNobodyHasSeen) {
+  auto [writer, reader] = make_stream(test::small(8, 4));
+  const std::string bytes = test::pattern(400);
+  int released = 0;
+  std::thread writing([&own = writer, &bytes, &released] {
+    for (std::size_t at = 0; at < bytes.size(); at += 8) {
+      own.add_next_chunk(test::borrow(std::string_view(bytes).substr(at, 8), released));
+    }
+  });
+
+  const ByteView seen = reader.read(4);
+  EXPECT_EQ(text(reader.peek(396)), bytes.substr(4));
+  writing.join();
+
+  // All but the chunk that was seen, and what the bound lets the writer add behind the last that
+  // had to make room.
+  EXPECT_GE(released, 50 - 2);
+  EXPECT_LT(released, 50);
+  EXPECT_EQ(text(seen), bytes.substr(0, 4));
+}
+
 TEST(StreamBound, LargerRequestAfterOneThatGaveUpIsHeardByAWaitingReader) {
   auto [writer, reader] = make_stream(test::small(10));
   EXPECT_EQ(try_add(writer, "012"), PushStatus::ok);

@@ -206,6 +206,22 @@ TEST(StreamRetention, ReaderThatOnlyLooksForTheEndHearsOfTheLastDrop) {
   }
 }
 
+TEST(StreamRetention, CallbackHearsOfTheLastDropOfWhatOnlyLingers) {
+  auto [writer, reader] = make_stream(test::small(8));
+  ASSERT_EQ(try_add(writer, "01234567"), PushStatus::ok);
+  EXPECT_EQ(text(reader.read(8)), "01234567");
+  Guard guard = reader.pin();
+  ASSERT_EQ(try_add(writer, "x"), PushStatus::would_block);
+  bool called = false;
+  ASSERT_TRUE(reader.on_readable([](void* flag) { *static_cast<bool*>(flag) = true; }, &called));
+
+  guard.reset();
+
+  EXPECT_TRUE(called);
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::ok);
+}
+
 TEST(StreamRetention, WhatAShareHoldsCountsWhenOnlyTheEndIsLookedFor) {
   auto [writer, reader] = make_stream(test::single_threaded(10));
   EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::ok);

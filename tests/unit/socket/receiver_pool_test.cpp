@@ -109,6 +109,21 @@ TEST_P(SharedPool, ReadGatherBeyondTheReserveIsExact) {
   }
 }
 
+TEST_P(SharedPool, PeekBeyondTheReserveIsExact) {
+  const std::shared_ptr<ChunkPool> pool = pool_for(1, 0);
+  Wire wire = socket_pair();
+  StreamOptions stream = small(kBlock);
+  stream.pool = pool;
+  const std::string bytes = pattern(600'000);
+  SocketReceiver receiver(std::move(wire.near), options(stream));
+  const Sender sender(std::move(wire.far), bytes);
+
+  const ByteView seen = receiver.reader().read(10);
+  EXPECT_TRUE(same(receiver.reader().peek(400'000), std::string_view(bytes).substr(10, 400'000)));
+  EXPECT_EQ(text(seen), bytes.substr(0, 10));
+  EXPECT_TRUE(same(receiver.reader().read_all(), std::string_view(bytes).substr(10)));
+}
+
 TEST_P(SharedPool, TooManyStreamsAreRefused) {
   const std::shared_ptr<ChunkPool> pool = pool_for(2, 2);
   StreamOptions stream;
