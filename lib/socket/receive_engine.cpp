@@ -61,7 +61,14 @@ ReceiveEngine::ReceiveEngine(Descriptor descriptor, const ReceiverOptions& optio
       core_(StreamAccess::core(writer_)) {}
 
 ReceiveEngine::~ReceiveEngine() {
-  if (!ended_) end(std::make_exception_ptr(Abandoned()));
+  if (ended_) return;
+  std::exception_ptr error;
+  try {
+    throw Abandoned();
+  } catch (...) {
+    error = std::current_exception();  // Or the lack of memory for its text.
+  }
+  end(std::move(error));
 }
 
 void ReceiveEngine::interrupt() noexcept {
@@ -78,13 +85,14 @@ void ReceiveEngine::add_to(ReceiverStats& stats) const noexcept {
   stats.bytes_straight += bytes_straight_.load(relaxed);
 }
 
-ReceiveEngine::Step ReceiveEngine::step(const Wait& wait, bool wait_for_room) {
+ReceiveEngine::Step ReceiveEngine::step(const Wait& wait, Starving starving) {
   if (ended_) return Step::ended;
   if (core_.is_cancelled()) return end(nullptr);
   try {
-    if (const Step room = make_room(wait, wait_for_room); room != Step::progress) {
+    if (const Step room = make_room(wait, starving); room != Step::progress) {
       return room == Step::ended ? end(nullptr) : room;
     }
+    told_ = kNothing;
     std::size_t received = 0;
     if (body_.block != nullptr) {
       const auto left = static_cast<std::size_t>(scanner_.left());
@@ -121,29 +129,37 @@ bool ReceiveEngine::exact() const noexcept {
          (last == 0 || last >= straight_bytes_min_);
 }
 
-ReceiveEngine::Step ReceiveEngine::make_room(const Wait& wait, bool wait_for_room) {
+bool ReceiveEngine::may_wait_for(std::size_t lack, const Wait& wait,
+                                 Starving starving) const noexcept {
+  return wait.allowed && (starving == Starving::waits || told_ == lack);
+}
+
+ReceiveEngine::Step ReceiveEngine::make_room(const Wait& wait, Starving starving) {
   // A slot of the ring for what this step publishes.
-  if (const Step slot = room_for(0, wait, wait_for_room); slot != Step::progress) return slot;
+  if (const Step slot = room_for(0, wait, starving); slot != Step::progress) return slot;
   if (body_.block != nullptr) return Step::progress;
   if (wants_straight()) {
-    const Step step = obtain(body_, static_cast<std::size_t>(scanner_.left()), wait, wait_for_room);
+    const Step step = obtain(body_, static_cast<std::size_t>(scanner_.left()), wait, starving);
     if (step != Step::would_block) return step;
     refused_straight_ = true;  // The shared pool is in use: bulk blocks will do.
   }
   if (bulk_.block != nullptr) return Step::progress;
-  Step step = obtain(bulk_, pool_->options().block_bytes, wait, wait_for_room);
-  if (step == Step::would_block) step = Step::starved;
+  Step step = obtain(bulk_, pool_->options().block_bytes, wait, starving);
+  if (step == Step::would_block) {
+    told_ = kPool;
+    step = Step::starved;
+  }
   return step;
 }
 
 // Charges the stream for a block, then takes it from the pool. would_block: the pool has none now.
 ReceiveEngine::Step ReceiveEngine::obtain(Filling& into, std::size_t bytes, const Wait& wait,
-                                          bool wait_for_room) {
+                                          Starving starving) {
   const std::size_t charge = PoolLease::charge_for(bytes);
   if (!core_.writer.has_room(charge)) {
     // The reader may need the bytes of a half-filled block to be done with it.
     seal_bulk();
-    if (const Step room = room_for(charge, wait, wait_for_room); room != Step::progress) {
+    if (const Step room = room_for(charge, wait, starving); room != Step::progress) {
       return room;
     }
   }
@@ -151,7 +167,7 @@ ReceiveEngine::Step ReceiveEngine::obtain(Filling& into, std::size_t bytes, cons
   if (!block) {
     if (&into == &body_) return Step::would_block;
     core_.writer.declare_pool_starved();
-    const bool may_wait = wait_for_room && wait.allowed;
+    const bool may_wait = may_wait_for(kPool, wait, starving);
     block = lease_.acquire(bytes, may_wait, wait.deadline, wait.stop);
     if (block) core_.writer.fed();
     if (!block && !may_wait) return Step::would_block;
@@ -166,12 +182,13 @@ ReceiveEngine::Step ReceiveEngine::obtain(Filling& into, std::size_t bytes, cons
 }
 
 ReceiveEngine::Step ReceiveEngine::room_for(std::size_t bytes, const Wait& wait,
-                                            bool wait_for_room) {
-  const bool may_wait = wait_for_room && wait.allowed;
+                                            Starving starving) {
+  const bool may_wait = may_wait_for(bytes, wait, starving);
   switch (core_.writer.wait_for_room(bytes, may_wait ? wait : Wait::none())) {
     case PushStatus::ok:
       return Step::progress;
     case PushStatus::would_block:
+      told_ = bytes;
       return Step::starved;
     case PushStatus::timed_out:
       return Step::timed_out;

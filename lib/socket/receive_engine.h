@@ -23,10 +23,18 @@ class ReceiveEngine {
   enum class Step : std::uint8_t {
     progress,
     would_block,  // nothing to receive, and waiting was not allowed
-    starved,      // no room within the bound, and waiting for it was not allowed
+    starved,      // no room within the bound, and it was not to be waited for
     timed_out,
     stopped,
     ended,  // the stream has ended or was cancelled
+  };
+
+  // What to do without room.
+  enum class Starving : std::uint8_t {
+    waits,
+    // Says so first, and waits when the same is lacking in the next step. For a caller that may be
+    // the only one who can give back what is lacking, or who knows that nobody will.
+    told_first,
   };
 
   ReceiveEngine(Descriptor descriptor, const ReceiverOptions& options, StreamWriter writer);
@@ -34,8 +42,8 @@ class ReceiveEngine {
   ReceiveEngine& operator=(const ReceiveEngine&) = delete;
   ~ReceiveEngine();
 
-  /// Receives once. `wait` is for bytes, `wait_for_room` says whether room may be waited for too.
-  Step step(const forebay::detail::Wait& wait, bool wait_for_room);
+  /// Receives once. `wait` is for bytes, and for room as `starving` says.
+  Step step(const forebay::detail::Wait& wait, Starving starving);
 
   /// Any thread: makes a step that waits for bytes end, now and in future.
   void interrupt() noexcept;
@@ -61,11 +69,13 @@ class ReceiveEngine {
 
   [[nodiscard]] bool wants_straight() const noexcept;
   [[nodiscard]] bool exact() const noexcept;
-  [[nodiscard]] Step make_room(const forebay::detail::Wait& wait, bool wait_for_room);
+  [[nodiscard]] bool may_wait_for(std::size_t lack, const forebay::detail::Wait& wait,
+                                  Starving starving) const noexcept;
+  [[nodiscard]] Step make_room(const forebay::detail::Wait& wait, Starving starving);
   [[nodiscard]] Step obtain(Filling& into, std::size_t bytes, const forebay::detail::Wait& wait,
-                            bool wait_for_room);
+                            Starving starving);
   [[nodiscard]] Step room_for(std::size_t bytes, const forebay::detail::Wait& wait,
-                              bool wait_for_room);
+                              Starving starving);
   [[nodiscard]] Step receive(std::byte* to, std::size_t size, bool all,
                              const forebay::detail::Wait& wait, std::size_t& received);
   void received_straight(std::size_t size);
@@ -89,6 +99,11 @@ class ReceiveEngine {
   Filling body_;
   bool refused_straight_ = false;  // the present body did not get a block of its own
   bool ended_ = false;
+  // What was lacking when a step said starved, until that was found: bytes of room, or one of
+  // these.
+  static constexpr std::size_t kNothing = SIZE_MAX;
+  static constexpr std::size_t kPool = SIZE_MAX - 1;
+  std::size_t told_ = kNothing;
   Counter system_calls_{0};
   Counter bodies_straight_{0};
   Counter bytes_straight_{0};

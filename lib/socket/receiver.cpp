@@ -2,7 +2,6 @@
 #include "forebay/socket/receiver.h"
 
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "forebay/detail/futex.h"
@@ -88,9 +87,8 @@ class SocketReceiver::Impl final : public ByteSource {
   // The reader's own thread receives.
   Pull receive(const Wait& wait) {
     const auto began = Deadline::clock::now();
-    // The first time without room, the reader looks what it can give back; then it waits.
-    const ReceiveEngine::Step step = engine_.step(wait, starved_);
-    starved_ = step == ReceiveEngine::Step::starved;
+    // The reader looks what it can give back before it waits for room.
+    const ReceiveEngine::Step step = engine_.step(wait, ReceiveEngine::Starving::told_first);
     chooser_.count_receiving(Deadline::clock::now() - began);
     switch (step) {
       case ReceiveEngine::Step::would_block:
@@ -113,7 +111,7 @@ class SocketReceiver::Impl final : public ByteSource {
   }
 
   void lend() {
-    if (!thread_.joinable()) thread_ = std::thread([this] { receive_ahead(); });
+    if (!thread_.joinable()) thread_ = SystemPolicy::thread([this] { receive_ahead(); });
     lent_ = true;
     recalled_ = false;
     lends_.store(lends_.load(relaxed) + 1, relaxed);  // Relaxed: one writer, a figure.
@@ -130,7 +128,7 @@ class SocketReceiver::Impl final : public ByteSource {
     while (role_.await()) {
       ReceiveEngine::Step step;
       do {
-        step = engine_.step({}, true);
+        step = engine_.step({}, ReceiveEngine::Starving::waits);
       } while (step != ReceiveEngine::Step::ended && !role_.recalled() && !role_.quitting());
       role_.give_back();
       core_.reader_event.notify();
@@ -146,11 +144,10 @@ class SocketReceiver::Impl final : public ByteSource {
   ModeChooser chooser_;
   bool lent_ = false;
   bool recalled_ = false;
-  bool starved_ = false;
   bool polled_starved_ = false;
   SystemPolicy::atomic<std::uint64_t> lends_{0};
   SystemPolicy::atomic<std::uint64_t> recalls_{0};
-  std::thread thread_;
+  SystemPolicy::thread thread_;
 };
 
 SocketReceiver::SocketReceiver(Descriptor descriptor, const ReceiverOptions& options)

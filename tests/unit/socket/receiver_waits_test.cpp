@@ -339,6 +339,22 @@ TEST_P(ReceiverWaits, DeadlineEndsAReadThatWaitsForItsPool) {
   EXPECT_TRUE(same(rest, std::string_view(bytes).substr(done)));
 }
 
+TEST_P(ReceiverWaits, HoldingEverythingIsToldWhereASlotWasLackingFirst) {
+  PoolOptions limits;
+  limits.block_bytes = 4096;  // Each receive has a block of its own.
+  limits.large_block_bytes = 4096;
+  StreamOptions stream = small(4096, 1);
+  stream.pool = std::make_shared<ChunkPool>(limits);
+  stream.retention_grace = 1ms;
+  Wire wire = socket_pair();
+  SocketReceiver receiver(std::move(wire.near), options(stream));
+  ASSERT_TRUE(write_all(wire.far, "0123456789"));
+  const SharedBytes kept = receiver.reader().share(receiver.reader().read(10));
+  ASSERT_TRUE(write_all(wire.far, "0123456789"));
+
+  EXPECT_THROW((void)receiver.reader().at_end(), RetainedBudgetExhausted);
+}
+
 TEST_P(ReceiverWaits, DestructionWithUnreadBytes) {
   Wire wire = socket_pair();
   ASSERT_TRUE(write_all(wire.far, pattern(100'000)));
