@@ -17,10 +17,11 @@ using Bytes = std::vector<std::byte>;
 
 template <class T>
 [[nodiscard]] T load_be(std::span<const std::byte> bytes) noexcept {
-  std::make_unsigned_t<T> value = 0;
+  using Bits = std::make_unsigned_t<T>;
+  Bits value = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i) {
-    value =
-        static_cast<std::make_unsigned_t<T>>((value << 8) | std::to_integer<unsigned>(bytes[i]));
+    const auto higher = static_cast<Bits>(static_cast<std::uint64_t>(value) << 8);
+    value = static_cast<Bits>(higher | std::to_integer<Bits>(bytes[i]));
   }
   return static_cast<T>(value);
 }

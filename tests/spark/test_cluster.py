@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker on a standalone cluster: a master and two workers in processes of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import pyspark
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from forebay.spark import CppWorker
+from support import WORKER, wait_until, worker_processes
+
+ROWS = 20_000
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    """Ends each of its processes by its id."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="forebay-cluster-")
+        self.processes = []
+        port = free_port()
+        self.master = f"spark://127.0.0.1:{port}"
+        self.start("master", "Master", "--port", str(port))
+        wait_until(lambda: self.answers(port), "the master")
+        for name in ("worker-1", "worker-2"):
+            self.start(
+                name, "Worker", "-c", "1", "-m", "1G",
+                "-d", os.path.join(self.folder.name, name), self.master,
+            )
+
+    @staticmethod
+    def answers(port):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def start(self, name, role, *arguments):
+        home = os.path.dirname(pyspark.__file__)
+        command = [
+            os.path.join(home, "bin", "spark-class"),
+            f"org.apache.spark.deploy.{role.lower()}.{role}",
+            "--host", "127.0.0.1", "--webui-port", str(free_port()), *arguments,
+        ]
+        log = open(os.path.join(self.folder.name, name + ".log"), "wb")
+        environment = {**os.environ, "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1"}
+        self.processes.append(
+            subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        )
+        log.close()
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(30)
+        self.folder.cleanup()
+
+
+class OnACluster(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster()
+        cls.addClassCleanup(cls.cluster.stop)
+        cls.spark = (
+            SparkSession.builder.master(cls.cluster.master)
+            .config("spark.ui.enabled", "false")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.executor.memory", "512m")
+            .config("spark.sql.shuffle.partitions", "2")
+            .config("spark.task.maxFailures", "4")
+            .getOrCreate()
+        )
+        cls.spark.sparkContext.setLogLevel("OFF")
+        cls.addClassCleanup(cls.spark.stop)
+        cls.worker = CppWorker(cls.spark, WORKER)
+
+    def numbers(self, partitions=4):
+        return self.spark.range(0, ROWS, 1, partitions)
+
+    def total(self, df):
+        return df.agg(F.sum("id")).first()[0]
+
+    def test_executors_run_the_program(self):
+        out = self.worker.map_in_arrow(self.numbers(), "add", payload="1")
+        self.assertEqual(self.total(out), ROWS * (ROWS - 1) // 2 + ROWS)
+
+    def test_many_small_tasks(self):
+        out = self.worker.map_in_arrow(self.numbers(200), "identity")
+        self.assertEqual(self.total(out), ROWS * (ROWS - 1) // 2)
+
+    def run_slowly(self, milliseconds, partitions=2):
+        slow = self.worker.map_in_arrow(
+            self.numbers(partitions), "sleep_ms", payload=str(milliseconds)
+        )
+        result = []
+        thread = threading.Thread(target=lambda: result.append(self.total(slow)))
+        thread.start()
+        return thread, result
+
+    def serving(self):
+        """Workers that serve a connection: the children of daemons."""
+        all_of_them = set(worker_processes())
+        found = []
+        for pid in all_of_them:
+            try:
+                with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                    if int(stat.read().rsplit(")", 1)[1].split()[1]) in all_of_them:
+                        found.append(pid)
+            except OSError:
+                continue
+        return found
+
+    def test_killed_worker_is_one_failed_attempt(self):
+        thread, result = self.run_slowly(4000)
+        wait_until(lambda: len(self.serving()) >= 2, "two serving workers")
+        os.kill(self.serving()[0], signal.SIGKILL)
+        thread.join(120)
+        self.assertEqual(result, [ROWS * (ROWS - 1) // 2])
+
+    def test_cancelled_job_ends_and_the_next_one_runs(self):
+        context = self.spark.sparkContext
+        failed = []
+
+        def run():
+            context.setJobGroup("slow", "to be cancelled", True)
+            try:
+                self.total(self.worker.map_in_arrow(self.numbers(2), "sleep_ms", payload="20000"))
+            except Exception as error:  # Whatever a cancelled job is told as.
+                failed.append(error)
+
+        from pyspark import InheritableThread
+
+        thread = InheritableThread(target=run)
+        thread.start()
+        wait_until(lambda: context.statusTracker().getActiveStageIds(), "an active stage")
+        wait_until(self.serving, "a serving worker")
+        context.cancelJobGroup("slow")
+        thread.join(60)
+        self.assertEqual(len(failed), 1)
+        self.test_executors_run_the_program()
+
+
+if __name__ == "__main__":
+    unittest.main()
