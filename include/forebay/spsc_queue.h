@@ -7,13 +7,17 @@
 //     queue.try_push(1);                 // producer thread
 //     int item; queue.try_pop(item);     // consumer thread
 //
-// Layout: a ring of lines. A line holds the items that fit beside one state word, and the state
-// word counts the items published in that line since the ring was made; so the flag travels to the
-// consumer in the same cache line as the data, and neither side ever reads the other's index to
-// learn that an item is there. For items of more than 16 bytes a line is one item and its state.
-// The consumer hands slots back a quarter of the ring at a time, so that the producer reads the one
-// shared index rarely; the ring has that quarter as room on top of its capacity, and the consumer
-// gives everything back whenever it finds the queue empty, so that the delay is never seen.
+// Layout: items stand in lines, lines in segments. A line holds a few items beside one state word,
+// which is the number of items pushed when the last of them was; so the flag travels to the
+// consumer in the same cache line as the data, and neither side reads the other's index to learn
+// that an item is there. Segments are some 4 KiB. The producer fills one, links the next to it and
+// goes on; the consumer follows the links and gives a segment back when it leaves it. The producer
+// takes the one that came back last: while the consumer keeps up, the two go round in a few
+// segments that stay in the nearest cache, where writing a line that the other side has read costs
+// a fraction of what it costs elsewhere, however large the queue may grow when the consumer does
+// not keep up. Beside whole segments the consumer gives slots back a quarter of the capacity at a
+// time; the queue has that quarter as room on top, and the consumer gives everything back whenever
+// it finds the queue empty, so that the delay is never seen.
 //
 // Ordering: what the producer did before try_push() happens before what the consumer does after it
 // got the item; what the consumer did before an item's slot is given back happens before the
@@ -46,11 +50,14 @@ template <class T, class P = detail::SystemPolicy>
 class SpscQueue {
   static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
                 "items move between threads; a throwing move would leave a slot half filled");
+  static constexpr std::size_t kLineBytes = 64;
 
  public:
-  /// Items beside one state word; see the layout above.
+  /// Items beside one state word: what a cache line holds, and eight where it holds none.
   static constexpr std::size_t kItemsPerLine =
-      sizeof(T) <= 16 && alignof(T) <= 8 ? (64 - sizeof(std::uint64_t)) / sizeof(T) : 1;
+      sizeof(T) <= kLineBytes - sizeof(std::uint64_t) && alignof(T) <= alignof(std::uint64_t)
+          ? (kLineBytes - sizeof(std::uint64_t)) / sizeof(T)
+          : 8;
   /// Largest capacity, in items.
   static constexpr std::size_t kCapacityMax = std::size_t{1} << 31;
 
@@ -60,8 +67,26 @@ class SpscQueue {
       : capacity_(checked(capacity)),
         release_batch_(std::max<std::size_t>(1, capacity / 4)),
         limit_(capacity + release_batch_ - 1),
-        line_count_((limit_ + kItemsPerLine - 1) / kItemsPerLine),
-        lines_(std::make_unique<Line[]>(line_count_)) {}
+        lines_per_segment_(
+            std::clamp<std::size_t>(release_batch_ / kItemsPerLine, 1,
+                                    std::max<std::size_t>(1, kSegmentBytes / sizeof(Line)))),
+        // The limit may begin anywhere in a segment, behind one that the consumer has yet to leave.
+        segment_count_((limit_ - 1) / segment_items() + 2),
+        segments_(std::make_unique<Segment[]>(segment_count_)),
+        lines_(std::make_unique<Line[]>(segment_count_ * lines_per_segment_)) {
+    // Relaxed: no other thread has the queue yet.
+    for (std::size_t i = 1; i + 1 < segment_count_; ++i) {
+      segments_[i].next.store(&segments_[i + 1], detail::relaxed);
+    }
+    producer_.free = &segments_[1];
+    producer_.oldest = &segments_[0];
+    producer_.oldest_end = producer_.segment_end = segment_items();
+    producer_.stop = std::min<std::uint64_t>(limit_, segment_items());
+    consumer_.release_at = release_batch_;
+    enter(producer_, segments_[0]);
+    enter(consumer_, segments_[0]);
+    looked_ = consumer_;
+  }
 
   SpscQueue(const SpscQueue&) = delete;
   SpscQueue& operator=(const SpscQueue&) = delete;
@@ -69,24 +94,16 @@ class SpscQueue {
     while (front() != nullptr) pop();
   }
 
-  /// Items that fit at least. The ring may take up to a quarter more.
+  /// Items that fit at least. There may be room for a quarter more.
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   /// Moves the item in and publishes it; on false the queue is full and `item` is untouched.
   /// Thread role: producer.
-  [[nodiscard]] bool try_push(T&& item) noexcept {
-    if (!has_room()) return false;
-    Line& line = lines_[producer_.line];
-    line.items[producer_.index].put(std::move(item));
-    // (Q1) release store, synchronizes-with the acquire load (Q2): publishes the item.
-    line.state.store(producer_.lap_base + producer_.index + 1, detail::release);
-    producer_.advance(1, line_count_);
-    return true;
-  }
+  [[nodiscard]] bool try_push(T&& item) noexcept { return push(std::move(item)); }
   /// Pushes a copy, otherwise as above.
   [[nodiscard]] bool try_push(
       const T& item) noexcept requires std::is_nothrow_copy_constructible_v<T> {
-    return try_push(T(item));
+    return push(item);
   }
 
   /// Pushes from the front of `items` as many as fit and returns the count; they are moved from.
@@ -94,16 +111,17 @@ class SpscQueue {
   [[nodiscard]] std::size_t try_push_n(std::span<T> items) noexcept {
     std::size_t done = 0;
     while (done < items.size() && has_room()) {
-      const std::size_t room = limit_ - (producer_.position - producer_.cached_head);
       const std::size_t count =
-          std::min({items.size() - done, kItemsPerLine - producer_.index, room});
-      Line& line = lines_[producer_.line];
+          std::min({items.size() - done, kItemsPerLine - producer_.index,
+                    static_cast<std::size_t>(producer_.stop - producer_.position)});
+      Line& line = *producer_.line;
       for (std::size_t i = 0; i < count; ++i) {
-        line.items[producer_.index + i].put(std::move(items[done + i]));
+        producer_.item(i).put(std::move(items[done + i]));
       }
+      producer_.position += count;
       // (Q1) release store, synchronizes-with the acquire load (Q2): publishes the items.
-      line.state.store(producer_.lap_base + producer_.index + count, detail::release);
-      producer_.advance(count, line_count_);
+      line.state.store(producer_.position, detail::release);
+      producer_.step(count);
       done += count;
     }
     return done;
@@ -111,42 +129,34 @@ class SpscQueue {
 
   /// Whether an item would fit. Thread role: producer.
   [[nodiscard]] bool has_room() noexcept {
-    if (producer_.position - producer_.cached_head < limit_) [[likely]]
-      return true;
-    // (Q3) acquire load, synchronizes-with the release store (Q4): the slots are the producer's.
-    producer_.cached_head = head_.load(detail::acquire);
-    return producer_.position - producer_.cached_head < limit_;
+    return producer_.position != producer_.stop || make_room();
   }
 
   /// The oldest item, or null when there is none. It stays until pop(). Thread role: consumer.
   [[nodiscard]] T* front() noexcept {
-    if (T* item = look(0)) [[likely]]
-      return item;
-    flush();
-    return nullptr;
+    if (consumer_.position >= seen_ && !see_more()) [[unlikely]] {
+      flush();
+      return nullptr;
+    }
+    return &consumer_.item().ref();
   }
 
   /// The item `ahead` places behind the oldest, or null when it is not there yet. All before it
   /// must have been seen. Thread role: consumer.
   [[nodiscard]] T* look(std::size_t ahead) noexcept {
-    Cursor at = consumer_;
-    at.advance(ahead, line_count_);
-    Line& line = lines_[at.line];
-    const std::uint64_t wanted = at.lap_base + at.index + 1;
-    if (at.line != seen_line_ || seen_state_ < wanted) {
-      // (Q2) acquire load, synchronizes-with the release store (Q1): the item is complete.
-      seen_state_ = line.state.load(detail::acquire);
-      seen_line_ = at.line;
-      if (seen_state_ < wanted) return nullptr;
-    }
-    return &line.items[at.index].ref();
+    if (consumer_.position + ahead < seen_) return &consumer_.item(ahead).ref();
+    return look_beyond(consumer_.position + ahead);
   }
 
-  /// Drops the oldest item, which must exist. Thread role: consumer.
+  /// Drops the oldest item, which must have been seen. Thread role: consumer.
   void pop() noexcept {
-    lines_[consumer_.line].items[consumer_.index].destroy();
-    consumer_.advance(1, line_count_);
-    if (consumer_.position - released_ >= release_batch_) flush();
+    if (consumer_.line == consumer_.end) [[unlikely]]
+      leave_segment();
+    consumer_.item().destroy();
+    ++consumer_.position;
+    consumer_.step(1);
+    if (consumer_.position >= consumer_.release_at) [[unlikely]]
+      flush();
   }
 
   /// Moves the oldest item out; false when there is none. Thread role: consumer.
@@ -158,50 +168,186 @@ class SpscQueue {
     return true;
   }
 
-  /// Moves up to out.size() items out and returns the count. Thread role: consumer.
+  /// Moves out as many as there are, up to out.size(), and returns the count.
+  /// Thread role: consumer.
   [[nodiscard]] std::size_t try_pop_n(std::span<T> out) noexcept {
     std::size_t done = 0;
-    while (done < out.size() && try_pop(out[done])) ++done;
+    while (done < out.size() && front() != nullptr) {
+      const std::size_t count =
+          std::min<std::size_t>(out.size() - done, seen_ - consumer_.position);
+      for (std::size_t i = 0; i < count; ++i) {
+        auto& item = consumer_.item(i);
+        out[done + i] = std::move(item.ref());
+        item.destroy();
+      }
+      consumer_.position += count;
+      consumer_.step(count);
+      done += count;
+      if (consumer_.position >= consumer_.release_at) flush();
+    }
     return done;
   }
 
   /// Gives all popped slots back to the producer now. Thread role: consumer.
   void flush() noexcept {
-    if (released_ == consumer_.position) return;
-    released_ = consumer_.position;
-    // (Q4) release store, synchronizes-with the acquire load (Q3): done with the slots before it.
-    head_.store(released_, detail::release);
+    if (consumer_.release_at != consumer_.position + release_batch_) give_back();
   }
 
  private:
-  struct Line {
+  static constexpr std::size_t kSegmentBytes = 4096;
+
+  // Items that fill whole cache lines get whole cache lines, the state one of its own.
+  static constexpr std::size_t kItemAlignment =
+      std::max(alignof(T), sizeof(T) % kLineBytes == 0 ? kLineBytes : 1);
+  struct alignas(std::max(kLineBytes, kItemAlignment)) Line {
     typename P::template atomic<std::uint64_t> state{0};
-    typename P::template cell<T> items[kItemsPerLine];
+    alignas(kItemAlignment) typename P::template cell<T> items[kItemsPerLine];
+  };
+  // Its lines stand in lines_, at the same place times lines_per_segment_.
+  struct alignas(kLineBytes) Segment {
+    // The one filled after it, or null; of a free one, another that is free.
+    typename P::template atomic<Segment*> next{nullptr};
   };
 
-  // Where one side stands: `position` counts items since the beginning; `line`, `index` and
-  // `lap_base` are the same position in terms of the ring, kept to spare the division.
+  // Where one side stands: `position` counts items since the beginning. At the end of a segment
+  // until it goes on to the next.
   struct Cursor {
     std::uint64_t position = 0;
-    std::size_t line = 0;
+    Line* line = nullptr;
     std::size_t index = 0;
-    std::uint64_t lap_base = 0;
+    Line* end = nullptr;
+    Segment* segment = nullptr;
 
-    void advance(std::size_t count, std::size_t line_count) noexcept {
-      position += count;
-      index += count;
-      if (index < kItemsPerLine) return;
-      line += index / kItemsPerLine;
-      index %= kItemsPerLine;
-      while (line >= line_count) {
-        line -= line_count;
-        lap_base += kItemsPerLine;
+    auto& item(std::size_t ahead = 0) const noexcept {
+      return line->items[kItemsPerLine == 1 ? 0 : index + ahead];
+    }
+    // Over items of one line.
+    void step(std::size_t count) noexcept {
+      if (kItemsPerLine != 1) {
+        index += count;
+        if (index != kItemsPerLine) return;
+        index = 0;
       }
+      ++line;
     }
   };
   struct ProducerCursor : Cursor {
-    std::uint64_t cached_head = 0;  // the producer's copy of head_
+    std::uint64_t stop = 0;         // the position up to which there is room in this segment
+    std::uint64_t segment_end = 0;  // the position where it ends
+    Segment* free = nullptr;        // the last that came back, a list
+    Segment* oldest = nullptr;      // that did not come back yet, and the position where it ends
+    std::uint64_t oldest_end = 0;
   };
+  struct ConsumerCursor : Cursor {
+    std::uint64_t release_at = 0;  // the position at which to give slots back
+  };
+
+  [[nodiscard]] std::size_t segment_items() const noexcept {
+    return lines_per_segment_ * kItemsPerLine;
+  }
+
+  template <class U>
+  bool push(U&& item) noexcept {
+    if (!has_room()) return false;
+    Line& line = *producer_.line;
+    producer_.item().put(std::forward<U>(item));
+    ++producer_.position;
+    // (Q1) release store, synchronizes-with the acquire load (Q2): publishes the item.
+    line.state.store(producer_.position, detail::release);
+    producer_.step(1);
+    return true;
+  }
+
+  void enter(Cursor& at, Segment& segment) noexcept {
+    at.segment = &segment;
+    at.line = &lines_[static_cast<std::size_t>(&segment - segments_.get()) * lines_per_segment_];
+    at.end = at.line + lines_per_segment_;
+  }
+
+  // The producer, where it knows of no room: asks what came back, and goes on to a segment that
+  // did.
+  [[gnu::noinline]] bool make_room() noexcept {
+    // (Q3) acquire load, synchronizes-with the release store (Q4): the slots are the producer's.
+    const std::uint64_t given_back = given_back_.load(detail::acquire);
+    const std::uint64_t end_of_room = given_back / 2 + limit_;
+    if (producer_.position == end_of_room) return false;
+    if (producer_.position == producer_.segment_end) {
+      // Relaxed throughout: only the producer writes links, and the consumer has left.
+      while (given_back > 2 * producer_.oldest_end) {
+        Segment* const back = producer_.oldest;
+        producer_.oldest = back->next.load(detail::relaxed);
+        producer_.oldest_end += segment_items();
+        back->next.store(producer_.free, detail::relaxed);
+        producer_.free = back;
+      }
+      // Never null: there are segments for all that the limit allows.
+      Segment* const taken = producer_.free;
+      producer_.free = taken->next.load(detail::relaxed);
+      taken->next.store(nullptr, detail::relaxed);
+      // Relaxed: what the consumer finds there has its own states.
+      producer_.segment->next.store(taken, detail::relaxed);
+      enter(producer_, *taken);
+      producer_.segment_end += segment_items();
+    }
+    producer_.stop = std::min(end_of_room, producer_.segment_end);
+    return true;
+  }
+
+  // The consumer, where it has seen nothing beyond its place.
+  bool see_more() noexcept {
+    if (consumer_.line == consumer_.end && !leave_segment()) [[unlikely]]
+      return false;
+    // (Q2) acquire load, synchronizes-with the release store (Q1): the items are complete.
+    const std::uint64_t state = consumer_.line->state.load(detail::acquire);
+    if (state <= consumer_.position) return false;
+    seen_ = state;
+    return true;
+  }
+
+  // The consumer, at the end of a segment: goes on, if the producer did, and gives it back.
+  [[gnu::noinline]] bool leave_segment() noexcept {
+    if (!follow(consumer_)) return false;
+    give_back();
+    return true;
+  }
+
+  void give_back() noexcept {
+    consumer_.release_at = consumer_.position + release_batch_;
+    const bool left = consumer_.line != consumer_.end;
+    // (Q4) release store, synchronizes-with the acquire load (Q3): done with the slots before it,
+    // and with the segment that ends there.
+    given_back_.store(2 * consumer_.position + (left ? 1 : 0), detail::release);
+  }
+
+  bool follow(Cursor& at) noexcept {
+    // Relaxed: all items of the segment were seen by (Q2), and its old link was taken out before
+    // the first of them was pushed.
+    Segment* const next = at.segment->next.load(detail::relaxed);
+    if (next == nullptr) return false;
+    enter(at, *next);
+    return true;
+  }
+
+  [[gnu::noinline]] T* look_beyond(std::uint64_t wanted) noexcept {
+    // Mostly one after the other: from where the last look was.
+    Cursor at =
+        looked_.position >= consumer_.position && looked_.position <= wanted ? looked_ : consumer_;
+    at.index += static_cast<std::size_t>(wanted - at.position);
+    at.position = wanted;
+    std::size_t lines = at.index / kItemsPerLine;
+    at.index %= kItemsPerLine;
+    while (lines >= static_cast<std::size_t>(at.end - at.line)) {
+      lines -= static_cast<std::size_t>(at.end - at.line);
+      if (!follow(at)) return nullptr;
+    }
+    at.line += lines;
+    // (Q2) acquire load, synchronizes-with the release store (Q1): the items are complete.
+    const std::uint64_t state = at.line->state.load(detail::acquire);
+    if (state <= wanted) return nullptr;
+    looked_ = at;
+    if (at.line == consumer_.line && at.end == consumer_.end) seen_ = state;
+    return &at.item().ref();
+  }
 
   static std::size_t checked(std::size_t capacity) {
     if (capacity == 0 || capacity > kCapacityMax) {
@@ -211,18 +357,20 @@ class SpscQueue {
   }
 
   const std::size_t capacity_;
-  const std::size_t release_batch_;  // popped slots are given back this many at a time
-  const std::size_t limit_;          // items in the ring, popped ones not given back included
-  const std::size_t line_count_;
+  const std::size_t release_batch_;  // popped slots are given back this many at a time, or earlier
+  const std::size_t limit_;          // items in the queue, popped ones not given back included
+  const std::size_t lines_per_segment_;
+  const std::size_t segment_count_;
+  const std::unique_ptr<Segment[]> segments_;
   const std::unique_ptr<Line[]> lines_;
 
   alignas(detail::kInterferenceBytes) ProducerCursor producer_;  // producer only
-  alignas(detail::kInterferenceBytes) Cursor consumer_;          // consumer only, as what follows
-  std::uint64_t released_ = 0;                                   // what head_ holds
-  std::size_t seen_line_ = SIZE_MAX;  // the line whose state was read last, and that state
-  std::uint64_t seen_state_ = 0;
-  // Written by the consumer, read by the producer.
-  alignas(detail::kInterferenceBytes) typename P::template atomic<std::uint64_t> head_{0};
+  alignas(detail::kInterferenceBytes) ConsumerCursor consumer_;  // consumer only, as what follows
+  std::uint64_t seen_ = 0;  // of the consumer's line, it knows of the items before this one
+  Cursor looked_;           // where look() was last
+  // Twice the position up to which slots were given back; one more where the segment that ends
+  // there was left. Written by the consumer, read by the producer.
+  alignas(detail::kInterferenceBytes) typename P::template atomic<std::uint64_t> given_back_{0};
 };
 
 }  // namespace forebay

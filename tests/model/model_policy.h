@@ -160,10 +160,11 @@ class Cell {
  public:
   Cell() { full_ = 0; }
 
-  void put(T&& value) noexcept {
+  template <class U>
+  void put(U&& value) noexcept {
     RL_ASSERT(full_ == 0);
     full_ = 1;
-    ::new (static_cast<void*>(storage_)) T(std::move(value));
+    ::new (static_cast<void*>(storage_)) T(std::forward<U>(value));
   }
   T& ref() noexcept {
     RL_ASSERT(full_ == 1);

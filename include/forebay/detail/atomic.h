@@ -51,7 +51,11 @@ inline constexpr std::size_t kInterferenceBytes = 128;
 template <class T>
 class PlainCell {
  public:
-  void put(T&& value) noexcept { ::new (static_cast<void*>(storage_)) T(std::move(value)); }
+  /// Moves or copies straight into the slot.
+  template <class U>
+  void put(U&& value) noexcept {
+    ::new (static_cast<void*>(storage_)) T(std::forward<U>(value));
+  }
   T& ref() noexcept { return *std::launder(reinterpret_cast<T*>(storage_)); }
   void destroy() noexcept { std::destroy_at(&ref()); }
 

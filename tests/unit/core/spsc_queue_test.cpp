@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -37,7 +38,7 @@ struct LayoutNames {
     return std::to_string(sizeof(T)) + "Bytes";
   }
 };
-using Layouts = testing::Types<Item<8>, Item<12>, Item<16>, Item<24>, Item<40>>;
+using Layouts = testing::Types<Item<8>, Item<12>, Item<16>, Item<24>, Item<40>, Item<64>>;
 TYPED_TEST_SUITE(SpscQueueLayout, Layouts, LayoutNames);
 
 template <class T>
@@ -100,6 +101,27 @@ TYPED_TEST(SpscQueueLayout, LooksAheadInOrderAndChangesNothing) {
   EXPECT_EQ(queue.front()->low, 4U);
 }
 
+TYPED_TEST(SpscQueueLayout, LooksAheadThroughSegmentsInAnyOrder) {
+  SpscQueue<TypeParam> queue(40);
+  std::uint64_t pushed = 0;
+  std::uint64_t popped = 0;
+  // Bursts of changing length leave the segments linked in an order that is not that of memory.
+  for (std::size_t round = 0; round < 500; ++round) {
+    for (std::size_t i = 0; i < round * 7 % 41 && pushed - popped < 40; ++i) {
+      ASSERT_TRUE(queue.try_push(TypeParam(pushed++)));
+    }
+    for (std::uint64_t i = 0; i < pushed - popped; ++i) {
+      ASSERT_NE(queue.look(i), nullptr);
+      ASSERT_EQ(queue.look(i)->low, popped + i);
+    }
+    ASSERT_EQ(queue.look(pushed - popped), nullptr);
+    for (std::size_t i = 0; i < round * 11 % 37 && popped != pushed; ++i) {
+      ASSERT_EQ(queue.look(0)->low, popped++);
+      queue.pop();
+    }
+  }
+}
+
 TYPED_TEST(SpscQueueLayout, CarriesEveryItemBetweenTwoThreads) {
   const std::uint64_t kCount = from_environment("FOREBAY_QUEUE_ITEMS", 200'000);
   SpscQueue<TypeParam> queue(64);
@@ -125,7 +147,23 @@ TEST(SpscQueue, PutsAsManyItemsToALineAsTheDocumentedRuleSays) {
   EXPECT_EQ(SpscQueue<Item<8>>::kItemsPerLine, 7U);
   EXPECT_EQ(SpscQueue<Item<12>>::kItemsPerLine, 4U);
   EXPECT_EQ(SpscQueue<Item<16>>::kItemsPerLine, 3U);
-  EXPECT_EQ(SpscQueue<Item<24>>::kItemsPerLine, 1U);
+  EXPECT_EQ(SpscQueue<Item<24>>::kItemsPerLine, 2U);
+  EXPECT_EQ(SpscQueue<Item<56>>::kItemsPerLine, 1U);
+  EXPECT_EQ(SpscQueue<Item<64>>::kItemsPerLine, 8U);
+}
+
+TYPED_TEST(SpscQueueLayout, GoesRoundInLittleMemoryWhileTheConsumerKeepsUp) {
+  constexpr std::size_t kCapacity = 4096;
+  SpscQueue<TypeParam> queue(kCapacity);
+  std::set<const TypeParam*> slots;
+  for (std::size_t i = 0; i < 4 * kCapacity; ++i) {
+    ASSERT_TRUE(queue.try_push(TypeParam(i)));
+    slots.insert(queue.front());
+    queue.pop();
+  }
+  EXPECT_LE(slots.size(), kCapacity / 2);
+  // And all of the capacity is still there.
+  EXPECT_GE(push_until_full(queue, 0), kCapacity);
 }
 
 TEST(SpscQueue, RefusesACapacityOutsideItsRange) {
