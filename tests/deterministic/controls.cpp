@@ -38,7 +38,8 @@ constexpr std::array kControls = {
             "P::heavy_barrier();  // (H1) pairs with the light "
             "barrier (L1): armed before the last look."},
     Control{"slots that are not given back", "stream", Effect::left_out,
-            "include/forebay/spsc_queue.h", "head_.store(released_, detail::release);"},
+            "include/forebay/spsc_queue.h",
+            "given_back_.store(2 * consumer_.position + (left ? 1 : 0), detail::release);"},
     Control{"an end that is published after its wake", "stream", Effect::late,
             "include/forebay/detail/stream_shared.h", "end.store(kind, release);"},
     Control{"a cancel that nobody sees", "stream_ends", Effect::left_out,
