@@ -161,7 +161,7 @@ TEST(EpochSeat, WatchHearsOfDropsWhereTheIssuerWas) {
 // on, and drops its guards while the other has it, a little earlier or later each time. A drop that
 // is given back twice ends a node too early, one that is lost leaves all later ones where they are.
 TEST(EpochSeatStress, NeverReclaimsWhatAGuardDroppedLateLooksAt) {
-  const int kRounds = static_cast<int>(from_environment("FOREBAY_EPOCH_ROUNDS", 100'000));
+  const int kRounds = static_cast<int>(from_environment("FOREBAY_EPOCH_ROUNDS", 30'000));
   struct Node : Retirable {
     Node(int number, std::atomic<int>& count) : content(number), ended(count) {
       reclaim = [](Retirable* self) noexcept {
