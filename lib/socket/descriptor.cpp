@@ -96,11 +96,45 @@ bool connect_to(const Descriptor& descriptor, const sockaddr_un& address, Deadli
   }
 }
 
-template <class Address>
-bool connect_to(const Descriptor& descriptor, const Address& address, Deadline deadline,
+void set_no_delay(const Descriptor& descriptor) {
+  const int on = 1;
+  if (::setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
+    raise_errno("setsockopt");
+  }
+}
+
+// The address of a port of this machine, of either family.
+class LoopbackAddress {
+ public:
+  LoopbackAddress(std::uint16_t port, Loopback address) {
+    if (address == Loopback::ipv4) {
+      auto& v4 = reinterpret_cast<sockaddr_in&>(storage_);
+      v4.sin_family = AF_INET;
+      v4.sin_port = htons(port);
+      v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      size_ = sizeof v4;
+    } else {
+      auto& v6 = reinterpret_cast<sockaddr_in6&>(storage_);
+      v6.sin6_family = AF_INET6;
+      v6.sin6_port = htons(port);
+      v6.sin6_addr = in6addr_loopback;
+      size_ = sizeof v6;
+    }
+  }
+  [[nodiscard]] int family() const noexcept { return storage_.ss_family; }
+  [[nodiscard]] socklen_t size() const noexcept { return size_; }
+  [[nodiscard]] const sockaddr* generic() const noexcept {
+    return reinterpret_cast<const sockaddr*>(&storage_);
+  }
+
+ private:
+  sockaddr_storage storage_{};
+  socklen_t size_ = 0;
+};
+
+bool connect_to(const Descriptor& descriptor, const LoopbackAddress& address, Deadline deadline,
                 const std::stop_token& stop) {
-  const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
-  if (::connect(descriptor.get(), generic, sizeof address) != 0) {
+  if (::connect(descriptor.get(), address.generic(), address.size()) != 0) {
     // tcp(7): an interrupted connect goes on, like one that was begun without waiting.
     if (errno != EINPROGRESS && errno != EINTR) return false;
     detail::wait_ready_or_throw(descriptor.get(), POLLOUT, deadline, stop, "connect");
@@ -116,11 +150,15 @@ bool connect_to(const Descriptor& descriptor, const Address& address, Deadline d
   return true;
 }
 
-void set_no_delay(const Descriptor& descriptor) {
-  const int on = 1;
-  if (::setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
-    raise_errno("setsockopt");
-  }
+// Empty, with errno, when nobody listens there.
+Descriptor try_connect_loopback(std::uint16_t port, Loopback address, Deadline deadline,
+                                const std::stop_token& stop) {
+  if (port == 0) throw InvalidConnection("port 0 cannot be connected to");
+  const LoopbackAddress to(port, address);
+  Descriptor descriptor = new_socket(to.family());
+  if (!connect_to(descriptor, to, deadline, stop)) return {};
+  set_no_delay(descriptor);
+  return descriptor;
 }
 
 std::string folder_of(const std::string& path) {
@@ -183,25 +221,19 @@ Descriptor connect_unix(std::string_view path, Deadline deadline, std::stop_toke
 }
 
 Descriptor connect_loopback(std::uint16_t port, Deadline deadline, std::stop_token stop) {
-  if (port == 0) throw InvalidConnection("port 0 cannot be connected to");
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(port);
-  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  Descriptor descriptor = new_socket(AF_INET);
-  if (!connect_to(descriptor, v4, deadline, stop)) {
-    const int first_error = errno;
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    v6.sin6_addr = in6addr_loopback;
-    descriptor = new_socket(AF_INET6);
-    if (!connect_to(descriptor, v6, deadline, stop)) {
-      errno = first_error;
-      raise_errno("connect to loopback port " + std::to_string(port));
-    }
-  }
-  set_no_delay(descriptor);
+  Descriptor descriptor = try_connect_loopback(port, Loopback::ipv4, deadline, stop);
+  if (descriptor) return descriptor;
+  const int first_error = errno;
+  descriptor = try_connect_loopback(port, Loopback::ipv6, deadline, stop);
+  if (descriptor) return descriptor;
+  errno = first_error;
+  raise_errno("connect to loopback port " + std::to_string(port));
+}
+
+Descriptor connect_loopback(std::uint16_t port, Loopback address, Deadline deadline,
+                            std::stop_token stop) {
+  Descriptor descriptor = try_connect_loopback(port, address, deadline, stop);
+  if (!descriptor) raise_errno("connect to loopback port " + std::to_string(port));
   return descriptor;
 }
 
@@ -247,28 +279,29 @@ Listener Listener::listen_unix(std::string_view text) {
   return listener;
 }
 
-Listener Listener::listen_loopback(std::uint16_t port) {
+Listener Listener::listen_loopback(std::uint16_t port, Loopback address) {
+  const LoopbackAddress at(port, address);
   Listener listener;
-  listener.descriptor_ = new_socket(AF_INET);
+  listener.descriptor_ = new_socket(at.family());
   const int on = 1;
   if (::setsockopt(listener.descriptor_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
     raise_errno("setsockopt");
   }
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof address;
-  if (::bind(listener.descriptor_.get(), generic, size) != 0) {
+  if (::bind(listener.descriptor_.get(), at.generic(), at.size()) != 0) {
     if (errno == EADDRINUSE) {
       throw AddressInUse("port " + std::to_string(port) + " is taken");
     }
     raise_errno("bind to port " + std::to_string(port));
   }
   if (::listen(listener.descriptor_.get(), SOMAXCONN) != 0) raise_errno("listen");
-  if (::getsockname(listener.descriptor_.get(), generic, &size) != 0) raise_errno("getsockname");
-  listener.port_ = ntohs(address.sin_port);
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (::getsockname(listener.descriptor_.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) {
+    raise_errno("getsockname");
+  }
+  listener.port_ =
+      ntohs(address == Loopback::ipv4 ? reinterpret_cast<const sockaddr_in&>(bound).sin_port
+                                      : reinterpret_cast<const sockaddr_in6&>(bound).sin6_port);
   return listener;
 }
 

@@ -56,7 +56,7 @@ class Daemon {
         streams_(streams),
         serve_(serve),
         signals_(catch_signals()),
-        listener_(rendezvous.path.empty() ? Listener::listen_loopback(0)
+        listener_(rendezvous.path.empty() ? Listener::listen_loopback(0, rendezvous.address)
                                           : Listener::listen_unix(rendezvous.path)) {}
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;

@@ -6,8 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -27,6 +30,14 @@ std::string required(const char* name) {
 bool uses_unix_socket() {
   const auto enabled = Environment::get("PYTHON_UNIX_DOMAIN_ENABLED");
   return enabled == "True" || enabled == "true";
+}
+
+// As Python's workers read it.
+bool prefers_ipv6() {
+  constexpr std::string_view kTrue = "true";
+  const auto prefers = Environment::get("SPARK_PREFER_IPV6").value_or("");
+  return std::equal(prefers.begin(), prefers.end(), kTrue.begin(), kTrue.end(),
+                    [](unsigned char one, char other) { return std::tolower(one) == other; });
 }
 
 // A name that nobody else has: 128 random bits.
@@ -77,6 +88,7 @@ Rendezvous read_rendezvous(const std::vector<std::string>& arguments) {
   // The module is called as the session's settings have it; a daemon's is given the worker's too.
   rendezvous.daemon = arguments.size() > 2 || arguments.at(1).ends_with("daemon");
   const bool unix_socket = uses_unix_socket();
+  if (prefers_ipv6()) rendezvous.address = socket::Loopback::ipv6;
   if (!unix_socket) rendezvous.secret = required("PYTHON_WORKER_FACTORY_SECRET");
   if (rendezvous.secret && rendezvous.secret->empty()) {
     throw InvalidConnection("PYTHON_WORKER_FACTORY_SECRET is empty");
@@ -117,9 +129,11 @@ void shake_hands(const socket::Descriptor& connection, Handshake& handshake, Dea
 }
 
 socket::Descriptor meet(const Rendezvous& rendezvous, Deadline deadline) {
-  socket::Descriptor connection = rendezvous.path.empty()
-                                      ? socket::connect_loopback(rendezvous.port, deadline)
-                                      : socket::connect_unix(rendezvous.path, deadline);
+  // Nowhere else: the secret would be told to whoever listens there.
+  socket::Descriptor connection =
+      rendezvous.path.empty()
+          ? socket::connect_loopback(rendezvous.port, rendezvous.address, deadline)
+          : socket::connect_unix(rendezvous.path, deadline);
   Handshake handshake = Handshake::of_worker(rendezvous.secret, ::getpid());
   shake_hands(connection, handshake, deadline);
   return connection;

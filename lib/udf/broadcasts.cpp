@@ -28,7 +28,9 @@ void update_broadcasts(const spark::InitMessage& init, Broadcasts& broadcasts) {
     if (broadcast.id < 0) {
       broadcasts.erase(-broadcast.id - 1);
     } else if (init.broadcast_server) {
-      throw Unsupported("broadcasts that are encrypted on disk");
+      // Its server sends one broadcast after the other and says of none where it ends: a Python
+      // worker knows from the pickle.
+      throw Unsupported("broadcasts that are encrypted on disk (spark.io.encryption.enabled)");
     } else {
       broadcasts[broadcast.id] = std::make_shared<const std::string>(read_file(broadcast.path));
     }

@@ -161,6 +161,7 @@ int worker_main(int argc, char** argv, Registry registry) {
   app.add_option("--spark-version", options.spark_version, "Whose channel was recorded")
       ->type_name("VERSION");
   auto* const describe_flag = app.add_flag("--describe", options.describe, "Print the functions");
+  describe_flag->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   replay_file->excludes(modules)->excludes(describe_flag);
   describe_flag->excludes(modules);
   try {

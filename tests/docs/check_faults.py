@@ -7,6 +7,8 @@ from pathlib import Path
 
 DECLARED = re.compile(
     r"\b(?:TEST|TEST_F|TEST_P|TYPED_TEST|RC_GTEST_PROP)\(\s*(\w+),\s*(\w+)", re.MULTILINE)
+CLASS = re.compile(r"^class (\w+)\(unittest\.TestCase\):", re.MULTILINE)
+METHOD = re.compile(r"^    def (test_\w+)\(", re.MULTILINE)
 NAMED = re.compile(r"`(\w+)\.(\w+)`")
 
 
@@ -14,6 +16,11 @@ def main():
     declared = set()
     for source in Path("tests").rglob("*.cpp"):
         declared.update(DECLARED.findall(source.read_text(encoding="utf-8")))
+    for source in Path("tests").rglob("test_*.py"):
+        text = source.read_text(encoding="utf-8")
+        parts = CLASS.split(text)[1:]
+        for name, body in zip(parts[::2], parts[1::2]):
+            declared.update((name, method) for method in METHOD.findall(body))
     rows = 0
     complaints = []
     for line in Path("docs/faults.md").read_text(encoding="utf-8").splitlines():

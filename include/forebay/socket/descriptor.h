@@ -51,9 +51,20 @@ inline constexpr std::size_t kUnixPathBytesMax = 107;
 [[nodiscard]] Descriptor connect_unix(std::string_view path, Deadline deadline = Deadline::never(),
                                       std::stop_token stop = {});
 
+/// The loopback interface's addresses.
+enum class Loopback : std::uint8_t {
+  ipv4,  ///< 127.0.0.1
+  ipv6,  ///< ::1
+};
+
 /// Connects to a TCP port of this machine (127.0.0.1, then ::1), with TCP_NODELAY. Errors as
 /// connect_unix(); InvalidConnection for port 0.
 [[nodiscard]] Descriptor connect_loopback(std::uint16_t port, Deadline deadline = Deadline::never(),
+                                          std::stop_token stop = {});
+
+/// The same at one address only, for who tells a secret there.
+[[nodiscard]] Descriptor connect_loopback(std::uint16_t port, Loopback address,
+                                          Deadline deadline = Deadline::never(),
                                           std::stop_token stop = {});
 
 /// The port that the text names, 1 to 65535. Throws InvalidConnection for anything else.
@@ -70,8 +81,9 @@ class Listener {
   /// to another user; std::system_error.
   [[nodiscard]] static Listener listen_unix(std::string_view path);
 
-  /// Listens on 127.0.0.1; port 0 takes a free one.
-  [[nodiscard]] static Listener listen_loopback(std::uint16_t port);
+  /// Listens on this machine's own address; port 0 takes a free one.
+  [[nodiscard]] static Listener listen_loopback(std::uint16_t port,
+                                                Loopback address = Loopback::ipv4);
 
   /// Takes the socket and its file over.
   Listener(Listener&& other) noexcept

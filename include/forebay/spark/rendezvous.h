@@ -30,6 +30,8 @@ struct Rendezvous {
   std::string path;
   /// TCP only.
   std::optional<std::string> secret;
+  /// TCP only: where Spark listens and looks for a daemon, by SPARK_PREFER_IPV6.
+  socket::Loopback address = socket::Loopback::ipv4;
 };
 
 /// Whether the arguments, without the program's name, are those that Spark gives: `-m` and the name

@@ -16,6 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using socket::connect_loopback;
 using socket::connect_unix;
+using socket::Loopback;
 using socket::parse_port;
 
 class Sockets : public LeavesNothing {
@@ -64,6 +65,21 @@ TEST_F(Ports, Port0CannotBeConnectedTo) {
 TEST_F(Ports, PortOfALiveServerIsInUse) {
   const Listener listener = Listener::listen_loopback(0);
   EXPECT_THROW((void)Listener::listen_loopback(listener.port()), AddressInUse);
+}
+
+TEST_F(Ports, OfOneAddressAreNotThoseOfTheOther) {
+  for (const Loopback address : {Loopback::ipv4, Loopback::ipv6}) {
+    const Loopback other = address == Loopback::ipv4 ? Loopback::ipv6 : Loopback::ipv4;
+    Listener listener = Listener::listen_loopback(0, address);
+    EXPECT_THROW((void)connect_loopback(listener.port(), other), std::system_error);
+    const Descriptor far = connect_loopback(listener.port(), address);
+    const Descriptor near = listener.accept();
+    ASSERT_TRUE(write_all(far, "m"));
+    char byte = 0;
+    EXPECT_EQ(::recv(near.get(), &byte, 1, 0), 1);
+    // Without a word about the address, both are looked at.
+    EXPECT_TRUE(connect_loopback(listener.port()));
+  }
 }
 
 TEST_F(Ports, NobodyListeningIsASystemError) {
