@@ -24,6 +24,7 @@
 #include "forebay/spark/rendezvous.h"
 #include "libraries.h"
 #include "log.h"
+#include "old_glibc.h"
 #include "recorder.h"
 #include "task_runner.h"
 
@@ -143,6 +144,7 @@ int run(Options options, Registry registry) {
 }  // namespace
 
 int worker_main(int argc, char** argv, Registry registry) {
+  prefer_glibc();
   set_up_log();
   Options options;
   CLI::App app("Runs C++ functions for Apache Spark, which starts it with -m.");
