@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forebay for Python: see forebay.spark."""
+"""Forebay for Python: see forebay.spark and forebay.pack."""
 
-from forebay.errors import ForebayError, SignatureError, Unsupported, WorkerError
+from forebay.errors import ForebayError, PackError, SignatureError, Unsupported, WorkerError
 
-__all__ = ["ForebayError", "SignatureError", "Unsupported", "WorkerError"]
+__all__ = ["ForebayError", "PackError", "SignatureError", "Unsupported", "WorkerError"]

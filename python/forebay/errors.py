@@ -19,3 +19,7 @@ class SignatureError(ForebayError):
 
 class Unsupported(ForebayError):
     """Something that cannot be had here."""
+
+
+class PackError(ForebayError):
+    """A worker program cannot be packed."""

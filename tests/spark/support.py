@@ -48,17 +48,21 @@ class Session:
         return sorted(os.listdir(_FOLDER.name))
 
 
-def worker_processes():
-    """The process ids of all workers that run the program under test."""
+def worker_processes(where=WORKER):
+    """The process ids of all workers that run the program `where`, or one in that folder."""
+    where = os.path.realpath(where)
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
-            if os.readlink(f"/proc/{name}/exe") == os.path.realpath(WORKER):
-                found.append(int(name))
+            program = os.readlink(f"/proc/{name}/exe")
         except OSError:
             continue
+        if program == where or (
+            program.startswith(where + os.sep) and os.path.basename(program) == os.path.basename(WORKER)
+        ):
+            found.append(int(name))
     return found
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worker on a standalone cluster: a master and two workers in processes of their own."""
+"""A packed worker on a standalone cluster: a master and two workers in processes of their own."""
 
 import os
 import signal
@@ -13,6 +13,7 @@ import pyspark
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from forebay.pack import pack
 from forebay.spark import CppWorker
 from support import WORKER, wait_until, worker_processes
 
@@ -73,19 +74,24 @@ class OnACluster(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = Cluster()
         cls.addClassCleanup(cls.cluster.stop)
+        name = os.path.basename(WORKER)
+        archive = os.path.join(cls.cluster.folder.name, name + ".tar.gz")
+        pack(WORKER, archive)
         cls.spark = (
             SparkSession.builder.master(cls.cluster.master)
             .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.executor.memory", "512m")
             .config("spark.sql.shuffle.partitions", "2")
             .config("spark.task.maxFailures", "4")
+            .config("spark.archives", archive + "#functions")
             .getOrCreate()
         )
         cls.spark.sparkContext.setLogLevel("OFF")
         cls.addClassCleanup(cls.spark.stop)
-        cls.worker = CppWorker(cls.spark, WORKER)
+        cls.worker = CppWorker(cls.spark, f"functions/{name}")
 
     def numbers(self, partitions=4):
         return self.spark.range(0, ROWS, 1, partitions)
@@ -97,9 +103,26 @@ class OnACluster(unittest.TestCase):
         out = self.worker.map_in_arrow(self.numbers(), "add", payload="1")
         self.assertEqual(self.total(out), ROWS * (ROWS - 1) // 2 + ROWS)
 
+    def test_cpp_and_python_functions_in_one_query(self):
+        doubled = F.udf(lambda value: 2 * value, "long")
+        add = self.worker.udf("add", payload="3", returns="long")
+        df = self.numbers().select(doubled(add(doubled("id"))).alias("id"))
+        self.assertEqual(self.total(df), 2 * (ROWS * (ROWS - 1) + 3 * ROWS))
+
+    def workers(self):
+        return worker_processes(self.cluster.folder.name)
+
     def test_many_small_tasks(self):
         out = self.worker.map_in_arrow(self.numbers(200), "identity")
         self.assertEqual(self.total(out), ROWS * (ROWS - 1) // 2)
+        # Each executor ran what was shipped to it.
+        programs = {os.readlink(f"/proc/{pid}/exe") for pid in self.workers()}
+        self.assertEqual(
+            {os.path.relpath(p, self.cluster.folder.name).split(os.sep)[0] for p in programs},
+            {"worker-1", "worker-2"},
+        )
+        for program in programs:
+            self.assertTrue(program.endswith("/functions/" + os.path.basename(WORKER)), program)
 
     def run_slowly(self, milliseconds, partitions=2):
         slow = self.worker.map_in_arrow(
@@ -112,7 +135,7 @@ class OnACluster(unittest.TestCase):
 
     def serving(self):
         """Workers that serve a connection: the children of daemons."""
-        all_of_them = set(worker_processes())
+        all_of_them = set(self.workers())
         found = []
         for pid in all_of_them:
             try:

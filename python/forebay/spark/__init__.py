@@ -6,7 +6,7 @@
     df.select(haversine("lat1", "lon1", "lat2", "lon2"))
 
 Nothing in the session is changed, so that C++ and Python functions can stand side by side in one
-query. The worker program must be at the same path on every executor.
+query. The worker program is at the same path on every executor, or Spark ships it: see forebay-pack.
 """
 
 from forebay.spark.worker import CppWorker

@@ -3,6 +3,7 @@
 
 from forebay.errors import SignatureError, Unsupported
 from forebay.spark.description import Description
+from forebay.spark.shipping import Place
 
 # Spark's numbers for what is done with a function.
 _EVAL_TYPES = {
@@ -18,23 +19,29 @@ _EVAL_TYPES = {
 class CppWorker:
     """The functions of the worker program at `path`, for one session.
 
-    The program runs once on the driver, to describe its functions, and then on the executors, where
-    `path` must lead to it too. `libraries` are shared libraries with more functions, `environment`
-    are variables for the worker's processes.
+    `path` is an absolute path, the same on the driver and all executors, or the name of a program
+    that Spark ships: `functions/my-worker` after `--archives my-worker.tar.gz#functions`. The program
+    runs once on the driver, to describe its functions, and then on the executors. `libraries` are
+    shared libraries with more functions, named like it; `environment` are variables for the worker's
+    processes.
     """
 
     def __init__(self, spark, path, libraries=(), environment=None):
         if not hasattr(spark, "_jsparkSession"):
             raise Unsupported(
-                "a Spark Connect session: C++ functions are made through the driver's JVM, "
-                "which a Connect client cannot reach; use a classic session"
+                "a Spark Connect session has no gateway to the driver's JVM, through which C++ "
+                "functions are made; use a classic session"
             )
         self._spark = spark
         self._jvm = spark.sparkContext._jvm
-        self._path = str(path)
-        self._libraries = [str(library) for library in libraries]
+        program = Place(spark, path)
+        libraries = [Place(spark, library) for library in libraries]
+        self._path = program.on_executors
+        self._libraries = [library.on_executors for library in libraries]
         self._environment = dict(environment or {})
-        self._description = Description(self._path, self._libraries)
+        self._description = Description(
+            program.on_driver, [library.on_driver for library in libraries]
+        )
 
     def names(self):
         """(name, kind) of every function."""
