@@ -272,7 +272,7 @@ void ReceiveEngine::received_bulk(std::size_t size) {
 void ReceiveEngine::publish(Filling& from, bool seal) {
   const std::size_t size = from.filled - from.published;
   core_.writer.publish(
-      Slice{from.block->data + from.published, size | (seal ? Slice::kSealed : 0), from.block},
+      Slice{from.block->data + from.published, size | (seal ? Slice::kSealed : 0), {from.block}},
       size);
   from.published = from.filled;
   if (seal) from = {};

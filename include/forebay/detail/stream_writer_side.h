@@ -39,7 +39,7 @@ class WriterSide {
     const PushStatus status = wait_for_room(block->capacity_bytes, wait);
     if (status != PushStatus::ok) return status;
     charge(block);
-    publish(Slice{data, size | Slice::kSealed, block}, size);
+    publish(Slice{data, size | Slice::kSealed, {block}}, size);
     return PushStatus::ok;
   }
 

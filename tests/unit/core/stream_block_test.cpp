@@ -36,7 +36,7 @@ class StreamBlock : public ::testing::Test {
     return block;
   }
   void publish(CountedBlock* block, std::size_t size, bool sealed) {
-    side().publish(Slice{block->data, size | (sealed ? Slice::kSealed : 0), block}, size);
+    side().publish(Slice{block->data, size | (sealed ? Slice::kSealed : 0), {block}}, size);
   }
   detail::WriterSide<detail::SystemPolicy>& side() {
     return detail::StreamAccess::core(stream_->writer).writer;
@@ -93,7 +93,7 @@ TEST_F(StreamBlock, NeighbouringSlicesJoinARunThatWasLookedAt) {
   publish(block, 2, false);
   // Asks for more than there is, so that the reader has looked ahead.
   EXPECT_EQ(reader().try_read(4).status, ReadStatus::would_block);
-  side().publish(Slice{block->data + 2, 2 | Slice::kSealed, block}, 2);
+  side().publish(Slice{block->data + 2, 2 | Slice::kSealed, {block}}, 2);
   const ByteView view = reader().read(4);
   EXPECT_EQ(view.data(), block->data);
   EXPECT_EQ(reader().stats().bytes_copied, 0u);

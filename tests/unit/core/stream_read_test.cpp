@@ -388,7 +388,7 @@ struct SlicedBlock {
   }
   void publish(std::size_t offset, std::size_t size, bool sealed) {
     using detail::Slice;
-    side.publish(Slice{bytes.data() + offset, size | (sealed ? Slice::kSealed : 0), block}, size);
+    side.publish(Slice{bytes.data() + offset, size | (sealed ? Slice::kSealed : 0), {block}}, size);
   }
 
   using Block = detail::BasicBlock<detail::SystemPolicy>;
