@@ -33,6 +33,8 @@ FIGURES = {
     ("dev", "deterministic"): [
         Figure("seeds of the deterministic scheduler", r"^deterministic: (\d+) seeds, ", 20_000),
         Figure("whole sessions of the same", r"^deterministic: .*seeds, (\d+) sessions", 2_000)],
+    ("asan", "deterministic"): [
+        Figure("seeds of the deterministic scheduler", r"^deterministic: (\d+) seeds, ", 5_000)],
     ("asan", "stress"): [Figure("hand-overs, checked", r"^checked:.*?(\d+) hand-overs", 5e6)],
     ("tsan", "stress"): [Figure("hand-overs, checked", r"^checked:.*?(\d+) hand-overs", 5e6)],
     ("fuzz", "fuzz"): [Figure("executions of fuzzers", r"^\w+ +([\d,]+) executions", 1)],

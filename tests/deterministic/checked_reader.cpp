@@ -309,26 +309,15 @@ void CheckedReader::hold(const ByteView& view) {
   habits_.mail->put(std::move(held));
 }
 
-// As a reactor does. A callback that was left armed may come later, and then changes nothing.
+// As a reactor does.
 void CheckedReader::await_readable() {
-  if (!called_) return;
-  called_ = false;
-  const bool armed = reader_.on_readable(
-      [](void* context) {
-        auto* const self = static_cast<CheckedReader*>(context);
-        Scheduler::running()->drain();
-        self->called_ = true;
-        Scheduler::running()->wake(self);
-      },
-      this);
-  if (!armed) {
-    called_ = true;
-    return;
-  }
+  if (callback_.is_pending()) return;
+  const auto arm_with = [this](auto... callback) { return reader_.on_readable(callback...); };
+  if (!callback_.arm(arm_with)) return;
   // A waiting call takes the callback back.
   if (random_.one_in(2)) return;
   let_go();  // Who waits for the writer must not hold what the writer waits for.
-  while (!called_) Scheduler::running()->wait(this, "on_readable", Site::current());
+  callback_.await("on_readable");
 }
 
 }  // namespace forebay::deterministic

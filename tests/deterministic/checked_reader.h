@@ -75,7 +75,7 @@ class CheckedReader {
   std::vector<Seen> views_;
   std::vector<Held> own_;
   End end_ = End::none;
-  bool called_ = true;
+  Callback callback_;
   bool one_byte_next_ = false;
 };
 

@@ -96,11 +96,13 @@ class Atomic {
   }
   template <class D>
   T fetch_add(D by, Order, Site site = Site::current()) noexcept {
-    return modify("fetch_add", site, [by](T old) { return static_cast<T>(old + by); });
+    return modify("fetch_add", site,
+                  [by](T old) { return static_cast<T>(old + static_cast<T>(by)); });
   }
   template <class D>
   T fetch_sub(D by, Order, Site site = Site::current()) noexcept {
-    return modify("fetch_sub", site, [by](T old) { return static_cast<T>(old - by); });
+    return modify("fetch_sub", site,
+                  [by](T old) { return static_cast<T>(old - static_cast<T>(by)); });
   }
   T fetch_or(T bits, Order, Site site = Site::current()) noexcept {
     return modify("fetch_or", site, [bits](T old) { return static_cast<T>(old | bits); });

@@ -103,7 +103,7 @@ void report_crashes() {
   ::sigaltstack(&alternate, nullptr);
   struct sigaction action {};
   action.sa_handler = &on_signal;
-  action.sa_flags = SA_ONSTACK | SA_RESETHAND;
+  action.sa_flags = static_cast<int>(SA_ONSTACK | SA_RESETHAND);
   ::sigaction(SIGABRT, &action, nullptr);
   if (FOREBAY_ADDRESS_SANITIZER) return;
   for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {

@@ -98,6 +98,32 @@ class Mailbox {
   bool closed_ = false;
 };
 
+/// A one-shot callback of the library and who waits for it, as in a reactor. A callback that was
+/// left armed may come later, and then changes nothing.
+class Callback {
+ public:
+  /// Whether it is still to come; until then it cannot be armed again.
+  [[nodiscard]] bool is_pending() const noexcept { return !called_; }
+  /// `arm_with(function, context)` arms it, or says that there is nothing to wait for.
+  template <class ArmWith>
+  [[nodiscard]] bool arm(ArmWith&& arm_with) {
+    called_ = false;
+    if (!arm_with(&Callback::call, this)) called_ = true;
+    return is_pending();
+  }
+  void await(const char* what) {
+    while (is_pending()) Scheduler::running()->wait(this, what, Site::current());
+  }
+
+ private:
+  static void call(void* context) {
+    Scheduler::running()->drain();
+    static_cast<Callback*>(context)->called_ = true;
+    Scheduler::running()->wake(context);
+  }
+  bool called_ = true;
+};
+
 inline void yield(const Site& site = Site::current()) { Scheduler::running()->yield(site); }
 
 /// The callbacks run as one step: the library's stop tokens take fibers of one thread for one.

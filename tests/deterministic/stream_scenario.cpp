@@ -119,21 +119,9 @@ class Writer {
   }
 
   void await_writable() {
-    if (!reactor_ || !called_ || random_.one_in(2)) return yield();
-    called_ = false;
-    const bool armed = writer_.on_writable(
-        [](void* context) {
-          auto* const self = static_cast<Writer*>(context);
-          Scheduler::running()->drain();
-          self->called_ = true;
-          Scheduler::running()->wake(self);
-        },
-        this);
-    if (!armed) {
-      called_ = true;
-      return;
-    }
-    while (!called_) Scheduler::running()->wait(this, "on_writable", Site::current());
+    if (!reactor_ || callback_.is_pending() || random_.one_in(2)) return yield();
+    const auto arm_with = [this](auto... callback) { return writer_.on_writable(callback...); };
+    if (callback_.arm(arm_with)) callback_.await("on_writable");
   }
 
   StreamWriter& writer_;
@@ -142,7 +130,7 @@ class Writer {
   Random random_;
   std::deque<Lent> lent_;
   std::size_t largest_bytes_ = 0;
-  bool called_ = true;
+  Callback callback_;
 };
 
 StreamOptions some_options(Random& random) {
