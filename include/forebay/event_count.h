@@ -18,7 +18,6 @@
 //
 // When not to use: for more than one waiter at a time, or between processes.
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <stop_token>
@@ -41,7 +40,7 @@ struct WaitStats {
   std::uint64_t waits = 0;           ///< times the waiter found nothing and had to wait
   std::uint64_t parks = 0;           ///< of these, times it went to sleep in the kernel
   std::uint64_t spurious_wakes = 0;  ///< woke and the condition did not hold
-  std::uint64_t waited_ns = 0;       ///< nanoseconds spent waiting, spinning included
+  std::uint64_t waited_ns = 0;       ///< nanoseconds spent waiting, beyond the first few looks
 };
 
 /// One waiter, any number of notifiers: see the head of this file. `P` is the policy; use
@@ -53,7 +52,8 @@ class BasicEventCount {
   using Callback = void (*)(void* context);
 
   /// `spin_ns_max`: longest time to spin before parking; 0 parks at once. The window actually used
-  /// adapts to the gaps seen, and is zero on one CPU.
+  /// adapts: waits that end while spinning open it, waits that sleep close it, and on one CPU it is
+  /// zero.
   explicit BasicEventCount(std::uint32_t spin_ns_max = kSpinNsMaxDefault) noexcept
       : spin_ns_max_(P::kCanSpin && detail::usable_cpu_count() > 1 ? spin_ns_max : 0),
         spin_ns_(spin_ns_max_) {}
@@ -98,9 +98,18 @@ class BasicEventCount {
     if (stop.stop_requested()) return WaitStatus::stopped;
     if (deadline.passed()) return WaitStatus::timed_out;
     count(waits_);
+    const std::uint32_t window_ns = spin_window_ns();
+    // Most waits of a busy stream end within a few looks: these do not pay for a clock.
+    if (window_ns != 0 && look(condition)) {
+      spin_ns_ = spin_ns_max_;
+      return WaitStatus::ready;
+    }
     const auto began = Deadline::clock::now();
-    WaitStatus status = spin(condition, began) ? WaitStatus::ready : WaitStatus::timed_out;
-    if (status != WaitStatus::ready) {
+    WaitStatus status = WaitStatus::ready;
+    if (spin(condition, began + std::chrono::nanoseconds(window_ns))) {
+      spin_ns_ = spin_ns_max_;
+    } else {
+      spin_ns_ /= 2;
       if (stop.stop_possible()) {
         std::stop_callback on_stop(stop, [this] { notify(); });
         status = park(condition, deadline, stop);
@@ -108,7 +117,8 @@ class BasicEventCount {
         status = park(condition, deadline, stop);
       }
     }
-    adapt(Deadline::clock::now() - began);
+    const std::chrono::nanoseconds waited = Deadline::clock::now() - began;
+    count(waited_ns_, static_cast<std::uint64_t>(waited.count()));
     return status;
   }
 
@@ -153,6 +163,9 @@ class BasicEventCount {
   static constexpr std::uint32_t kParked = 1;  // a thread sleeps, or is about to
   static constexpr std::uint32_t kArmed = 2;   // a callback waits
 
+  static constexpr std::uint64_t kWaitsPerTry = 32;  // of the closed window
+  static constexpr int kLooks = 16;                  // between two looks at the clock
+
   void notify_slow() noexcept {
     // (C2) acquire exchange, synchronizes-with the release store (C1): sees the armed callback.
     // The exchange makes exactly one notifier responsible for a waiter.
@@ -177,6 +190,11 @@ class BasicEventCount {
   WaitStatus park(Condition& condition, Deadline deadline, const std::stop_token& stop) {
     count(parks_);
     for (bool woken = false;; woken = true) {
+      // Who was woken looks first, so that only one who has to sleep again pays for the barrier.
+      if (woken && condition()) {
+        word_.store(kIdle, detail::relaxed);  // As below.
+        return WaitStatus::ready;
+      }
       // Relaxed: (H1) orders it before the condition's reads.
       word_.store(kParked, detail::relaxed);
       P::heavy_barrier();  // (H1) pairs with the light barrier (L1): flag before the last look.
@@ -195,31 +213,30 @@ class BasicEventCount {
     }
   }
 
+  // Spinning pays where the wait is shorter than a sleep and a wake. How long the gap was cannot be
+  // told from how long a wait took that slept; whether spinning would have done can. So the window
+  // is full while it does, and halves with each sleep. Closed, it is tried now and then, so that
+  // gaps that have become short are noticed.
+  [[nodiscard]] std::uint32_t spin_window_ns() const noexcept {
+    const bool tries = spin_ns_ == 0 && waits_.load(detail::relaxed) % kWaitsPerTry == 0;
+    return tries ? spin_ns_max_ : spin_ns_;
+  }
+
   template <class Condition>
-  bool spin(Condition& condition, Deadline::time_point began) {
-    if (spin_ns_ == 0) return false;
-    const auto until = began + std::chrono::nanoseconds(spin_ns_);
-    do {
-      for (int i = 0; i < 16; ++i) {
-        detail::cpu_pause();
-        if (condition()) return true;
-      }
-    } while (Deadline::clock::now() < until);
+  static bool look(Condition& condition) {
+    for (int i = 0; i < kLooks; ++i) {
+      detail::cpu_pause();
+      if (condition()) return true;
+    }
     return false;
   }
 
-  // Spinning pays when the wait is shorter than the window. The window follows the gaps: twice a
-  // short gap, and towards zero after gaps that no affordable window would have bridged.
-  void adapt(Deadline::clock::duration waited) noexcept {
-    const auto ns = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(waited).count());
-    count(waited_ns_, ns);
-    if (spin_ns_max_ == 0) return;
-    const std::uint64_t wanted =
-        ns > spin_ns_max_ ? 0 : std::min<std::uint64_t>(2 * ns, spin_ns_max_);
-    spin_ns_ = static_cast<std::uint32_t>((7 * std::uint64_t{spin_ns_} + wanted) / 8);
-    // Keeps looking now and then, so that a stream whose gaps have become short is noticed.
-    if (spin_ns_ == 0 && waits_.load(detail::relaxed) % 64 == 0) spin_ns_ = spin_ns_max_ / 4;
+  template <class Condition>
+  static bool spin(Condition& condition, Deadline::time_point until) {
+    while (Deadline::clock::now() < until) {
+      if (look(condition)) return true;
+    }
+    return false;
   }
 
   alignas(detail::kInterferenceBytes) typename P::futex_word word_{kIdle};
@@ -230,8 +247,8 @@ class BasicEventCount {
   Counter parks_{0};
   Counter spurious_wakes_{0};
   Counter waited_ns_{0};
-  std::uint32_t spin_ns_max_;
-  std::uint32_t spin_ns_;
+  const std::uint32_t spin_ns_max_;
+  std::uint32_t spin_ns_;  // the window, in nanoseconds
 };
 
 using EventCount = BasicEventCount<detail::SystemPolicy>;

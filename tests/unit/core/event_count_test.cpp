@@ -89,14 +89,55 @@ TEST(EventCount, SpinsBeforeItParks) {
   EXPECT_EQ(event.stats().parks, 0U);
 }
 
-TEST(EventCount, GoesOnWaitingWithAWindowThatClosesAndOpens) {
-  // Eight nanoseconds never pay: the window closes, and is tried again every 64 waits.
-  EventCount event{8};
-  for (int i = 0; i < 200; ++i) {
-    ASSERT_EQ(event.await(kNever, Deadline::after(1us)), WaitStatus::timed_out);
+/// Waits once, for as short a time as counts: a deadline that has passed already is no wait.
+template <class Condition>
+WaitStatus wait_shortly(EventCount& event, Condition&& condition) {
+  const std::uint64_t waits = event.stats().waits;
+  for (;;) {
+    const WaitStatus status = event.await(condition, Deadline::after(1us));
+    if (event.stats().waits != waits) return status;
   }
-  EXPECT_LE(event.stats().waits, 200U);
-  EXPECT_EQ(event.stats().parks, event.stats().waits);
+}
+
+/// A wait that ends while spinning, where there is a window, and sleeps where there is none. True
+/// when it spun.
+bool spins(EventCount& event) {
+  const std::uint64_t waits = event.stats().waits;
+  const std::uint64_t parks = event.stats().parks;
+  int looks = 0;
+  // Of the looks once the wait counts, the second is a spin's, or the one after a sleep.
+  const auto second = [&] { return event.stats().waits != waits && ++looks > 1; };
+  EXPECT_EQ(wait_shortly(event, second), WaitStatus::ready);
+  return event.stats().parks == parks;
+}
+
+void sleep_until_the_window_closes(EventCount& event) {
+  // Each halves it: ten are enough for a microsecond.
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(wait_shortly(event, kNever), WaitStatus::timed_out);
+}
+
+TEST(EventCount, SpinsOnAfterOneSleep) {
+  if (detail::usable_cpu_count() < 2) GTEST_SKIP() << "nobody spins on one CPU";
+  EventCount event{1'000};
+  ASSERT_EQ(wait_shortly(event, kNever), WaitStatus::timed_out);
+  EXPECT_EQ(event.stats().parks, 1U);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(spins(event)) << i;
+}
+
+TEST(EventCount, ParksAtOnceWhenEachWaitHasSlept) {
+  EventCount event{1'000};
+  sleep_until_the_window_closes(event);
+  EXPECT_FALSE(spins(event));
+}
+
+TEST(EventCount, NoticesThatGapsHaveBecomeShort) {
+  if (detail::usable_cpu_count() < 2) GTEST_SKIP() << "nobody spins on one CPU";
+  EventCount event{1'000};
+  sleep_until_the_window_closes(event);
+  int until_it_spins = 0;
+  while (!spins(event)) ASSERT_LT(++until_it_spins, 32);
+  EXPECT_GT(until_it_spins, 0);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(spins(event)) << i;
 }
 
 TEST(EventCount, LooksOnceMoreAfterTheDeadline) {
