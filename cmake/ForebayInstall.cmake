@@ -38,7 +38,7 @@ function(forebay_install_pkgconfig component)
 endfunction()
 
 set(_components "")
-foreach(_component IN ITEMS core socket arrow spark udf)
+foreach(_component IN ITEMS core socket arrow spark grpc udf)
   if(NOT TARGET forebay_${_component})
     continue()
   endif()
@@ -117,6 +117,14 @@ if(TARGET forebay_spark)
     spark
     DESCRIPTION "Spark's worker channel"
     REQUIRES "forebay-socket = ${PROJECT_VERSION}")
+endif()
+if(TARGET forebay_grpc)
+  install(FILES "${PROJECT_SOURCE_DIR}/cmake/FindGrpcUnsecure.cmake"
+          DESTINATION "${_package_dir}" COMPONENT grpc)
+  forebay_install_pkgconfig(
+    grpc
+    DESCRIPTION "Spark's gRPC worker channel"
+    REQUIRES "forebay-socket = ${PROJECT_VERSION}, grpc++_unsecure, protobuf")
 endif()
 if(TARGET forebay_udf)
   forebay_install_pkgconfig(

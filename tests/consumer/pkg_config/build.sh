@@ -24,6 +24,9 @@ fi
 if [ -n "${Arrow_ROOT:-}" ] && pkg-config --exists forebay-arrow; then
   program use_arrow forebay-arrow --define-variable=arrow_root="$Arrow_ROOT" "$@"
 fi
+if pkg-config --exists forebay-grpc; then
+  program use_grpc forebay-grpc "$@"
+fi
 if [ -n "${Arrow_ROOT:-}" ] && pkg-config --exists forebay-udf; then
   program use_udf forebay-udf --define-variable=arrow_root="$Arrow_ROOT" "$@"
 fi

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "execute_call.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "forebay/error.h"
+#include "wire.h"
+
+namespace forebay::grpc {
+
+namespace {
+
+// Ends an Arrow IPC stream.
+constexpr unsigned char kArrowEnd[8] = {0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0};
+
+ExecutionError error_of(const std::exception& error) {
+  ErrorKind kind = ErrorKind::worker;
+  if (dynamic_cast<const UserError*>(&error) != nullptr) kind = ErrorKind::user;
+  if (dynamic_cast<const forebay::ProtocolError*>(&error) != nullptr ||
+      dynamic_cast<const Truncated*>(&error) != nullptr ||
+      dynamic_cast<const LimitExceeded*>(&error) != nullptr) {
+    kind = ErrorKind::protocol;
+  }
+  return {.kind = kind, .message = error.what()};
+}
+
+// What is being thrown, as an error of the session.
+ExecutionError present_error() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error_of(error);
+  } catch (...) {
+    return {.kind = ErrorKind::user,
+            .message = "UserError: it threw something that is no std::exception"};
+  }
+}
+
+}  // namespace
+
+// The session as its function sees it.
+class ExecuteCall::Work final : public Execution {
+ public:
+  Work(ExecuteCall& call, const Init& init, StreamReader& input)
+      : call_(call), init_(init), input_(input) {}
+
+  const Init& init() const override { return init_; }
+  StreamReader& input() override { return input_; }
+  std::stop_token stop() const override { return call_.stop_.get_token(); }
+
+  void ready(std::optional<std::string> data) override {
+    const std::lock_guard lock(call_.mutex_);
+    call_.ready_ = Clock::now();
+    call_.perform(call_.session_.initialized(std::move(data)));
+  }
+
+  void send(std::vector<Chunk> message) override {
+    std::size_t size = 0;
+    for (const Chunk& piece : message) size += piece.size();
+    const ServerOptions& options = call_.hub_.options;
+    ::grpc::ByteBuffer buffer = data_message(std::move(message), size);
+    if (buffer.Length() > options.message_bytes_max) {
+      throw LimitExceeded("bytes of one message", options.message_bytes_max, buffer.Length());
+    }
+    std::unique_lock lock(call_.mutex_);
+    call_.changed_.wait(lock, [&] {
+      return !call_.session_.may_send_data() || call_.outgoing_bytes_ == 0 ||
+             call_.outgoing_bytes_ + size <= options.output_bytes_max;
+    });
+    if (!call_.session_.may_send_data()) throw Cancelled("the session takes no more data");
+    call_.outgoing_bytes_ += size;
+    call_.stats_.bytes_out += size;
+    ++call_.batches_out_;
+    call_.outgoing_.push_back({std::move(buffer), size});
+    call_.write_on();
+  }
+
+ private:
+  ExecuteCall& call_;
+  const Init& init_;
+  StreamReader& input_;
+};
+
+ExecuteCall* ExecuteCall::start(Hub& hub, ::grpc::GenericCallbackServerContext& context) {
+  const std::shared_ptr<ExecuteCall> call(new ExecuteCall(hub, context));
+  call->self_ = call;
+  const std::lock_guard lock(call->mutex_);
+  switch (hub.enter(call.get())) {
+    case Hub::Entry::taken:
+      call->read_on();
+      break;
+    case Hub::Entry::full:
+      call->finished_ = true;
+      call->Finish({::grpc::StatusCode::RESOURCE_EXHAUSTED,
+                    "LimitExceeded: at most " + std::to_string(hub.options.sessions_max) +
+                        " sessions are served at once"});
+      break;
+    case Hub::Entry::draining:
+      call->finished_ = true;
+      call->Finish({::grpc::StatusCode::UNAVAILABLE, "Cancelled: the worker ends"});
+  }
+  return call.get();
+}
+
+ExecuteCall::ExecuteCall(Hub& hub, ::grpc::GenericCallbackServerContext& context)
+    : hub_(hub), context_(context), session_(hub.options.payload_bytes_max) {}
+
+void ExecuteCall::shut_down(const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  perform(session_.shut_down(reason));
+}
+
+// --- From gRPC -----------------------------------------------------------------------------------
+
+void ExecuteCall::OnReadDone(bool ok) {
+  std::optional<ReceivedMessage> message;
+  if (ok) message.emplace(incoming_);
+  const std::lock_guard lock(mutex_);
+  reading_ = false;
+  if (!ok) {
+    read_ended_ = true;
+    perform(context_.IsCancelled() ? session_.broken() : session_.half_closed());
+    return;
+  }
+  take_message(*std::move(message));
+  read_on();
+}
+
+void ExecuteCall::OnWriteDone(bool ok) {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  outgoing_bytes_ -= outgoing_.front().data_bytes;
+  outgoing_.pop_front();
+  if (!ok) perform(session_.broken());
+  write_on();
+  changed_.notify_all();
+}
+
+void ExecuteCall::OnCancel() {
+  const std::lock_guard lock(mutex_);
+  perform(session_.broken());
+}
+
+void ExecuteCall::OnDone() {
+  const auto self = std::exchange(self_, nullptr);
+  hub_.count(stats_);
+  hub_.leave(this);
+}
+
+// --- Performing ----------------------------------------------------------------------------------
+
+void ExecuteCall::take_message(ReceivedMessage message) {
+  if (const auto offset = message.data_offset()) {
+    const std::size_t size = message.size() - *offset;
+    data_offset_ = *offset;
+    data_.emplace(std::move(message));
+    perform(session_.received(Data{size}));
+    data_.reset();
+    return;
+  }
+  std::optional<Request> request = decode_request(message.to_string(), adopted_);
+  if (!request) return perform(session_.received_garbage("bytes that are no UdfRequest"));
+  perform(session_.received(*std::move(request)));
+  adopted_.clear();
+}
+
+void ExecuteCall::perform(Actions actions) {
+  for (Action& action : actions) {
+    if (auto* const start = std::get_if<Start>(&action)) {
+      start_work(std::move(start->init));
+    } else if (std::holds_alternative<TakeData>(action)) {
+      take_data();
+    } else if (std::holds_alternative<EndInput>(action)) {
+      end_input();
+    } else if (std::holds_alternative<StopWork>(action)) {
+      stop_.request_stop();
+      drop_input();
+    } else if (std::holds_alternative<DropOutput>(action)) {
+      drop_output();
+    } else if (const auto* const conclude = std::get_if<Conclude>(&action)) {
+      conclude_ = conclude->cancelled;
+    } else if (auto* const send = std::get_if<Send>(&action)) {
+      outgoing_.push_back({control_message(encode(send->response)), 0});
+    } else if (std::holds_alternative<Close>(action)) {
+      closing_ = true;
+      drop_input();
+    }
+  }
+  write_on();
+  changed_.notify_all();
+}
+
+void ExecuteCall::drop_output() {
+  // The first may be on its way already.
+  const auto first = outgoing_.begin() + (writing_ ? 1 : 0);
+  const auto left = std::remove_if(first, outgoing_.end(), [this](const Outgoing& message) {
+    outgoing_bytes_ -= message.data_bytes;
+    return message.data_bytes != 0;
+  });
+  outgoing_.erase(left, outgoing_.end());
+}
+
+void ExecuteCall::start_work(Init init) {
+  StreamOptions options;
+  options.max_bytes = hub_.options.input_bytes_max;
+  options.gather_bytes_max = hub_.options.message_bytes_max;
+  Stream stream = make_stream(options);
+  writer_ = std::move(stream.writer);
+  if (hub_.options.placement == Placement::aligned) {
+    PoolOptions pool;
+    pool.budget_bytes = hub_.options.input_bytes_max;
+    pool.block_bytes = std::min(pool.block_bytes, pool.budget_bytes);
+    pool.large_block_bytes = std::min(pool.large_block_bytes, pool.budget_bytes);
+    lease_.emplace(ChunkPool(pool), 0);
+  }
+  if (init.input_schema) add_raw(*init.input_schema);
+  started_ = ready_ = Clock::now();
+  hub_.begin_function();
+  thread_ = std::thread(
+      [self = self_, opened = std::move(init), reader = std::move(stream.reader)]() mutable {
+        self->work(std::move(opened), std::move(reader));
+      });
+}
+
+void ExecuteCall::take_data() {
+  Copies copies;
+  ++batches_in_;
+  if (!data_) {
+    stats_.bytes_in += adopted_.size();
+    stats_.bytes_adopted += adopted_.size();
+    pending_.push_back(Chunk::adopt(std::move(adopted_)));
+  } else {
+    stats_.bytes_in += data_->size() - data_offset_;
+    if (lease_) {
+      std::move(*data_).to_aligned_chunks(data_offset_, *lease_, pending_, copies);
+    } else {
+      std::move(*data_).to_chunks(data_offset_, pending_, copies);
+    }
+  }
+  stats_.bytes_gathered += copies.gathered;
+  stats_.bytes_inlined += copies.inlined;
+  push_input();
+}
+
+void ExecuteCall::add_raw(std::string bytes) {
+  pending_.push_back(Chunk::adopt(std::move(bytes)));
+  push_input();
+}
+
+void ExecuteCall::end_input() {
+  pending_.push_back(Chunk::copy_of(std::as_bytes(std::span(kArrowEnd))));
+  input_complete_ = true;
+  push_input();
+}
+
+// Gives the stream what it has room for. Without room, resume() goes on when there is some.
+void ExecuteCall::push_input() {
+  while (writer_ && !pending_.empty()) {
+    switch (writer_->try_add_next_chunk(pending_.front())) {
+      case PushStatus::ok:
+        pending_.pop_front();
+        break;
+      case PushStatus::would_block:
+        // Called on the function's thread, inside of its read: nothing may be done there.
+        if (writer_->on_writable(
+                [](void* context) {
+                  auto* const call = static_cast<ExecuteCall*>(context);
+                  call->hub_.later([held = call->weak_from_this()] {
+                    if (const auto self = held.lock()) self->resume();
+                  });
+                },
+                this)) {
+          return;
+        }
+        break;
+      default:
+        drop_input();
+    }
+  }
+  if (writer_ && input_complete_) {
+    writer_->finish();
+    writer_.reset();
+  }
+}
+
+void ExecuteCall::drop_input() {
+  pending_.clear();
+  if (!writer_) return;
+  writer_->cancel();
+  writer_.reset();
+}
+
+void ExecuteCall::resume() {
+  const std::lock_guard lock(mutex_);
+  push_input();
+  read_on();
+}
+
+void ExecuteCall::read_on() {
+  if (reading_ || read_ended_ || finished_ || closing_ || !pending_.empty()) return;
+  reading_ = true;
+  StartRead(&incoming_);
+}
+
+void ExecuteCall::write_on() {
+  if (writing_ || finished_) return;
+  if (!outgoing_.empty() && !context_.IsCancelled()) {
+    writing_ = true;
+    StartWrite(&outgoing_.front().message);
+  } else if (closing_) {
+    finished_ = true;
+    Finish(::grpc::Status::OK);
+  }
+}
+
+// --- The function's thread -----------------------------------------------------------------------
+
+void ExecuteCall::work(Init init, StreamReader reader) {
+  std::unique_ptr<Handler> handler;
+  std::optional<ExecutionError> error;
+  {
+    Work execution(*this, init, reader);
+    try {
+      handler = hub_.make_handler();
+      handler->serve(execution);
+    } catch (const Cancelled&) {
+      // Its own only when nobody asked for it.
+      if (!stop_.stop_requested()) error = present_error();
+    } catch (...) {
+      error = present_error();
+    }
+  }
+  reader.cancel();
+  {
+    const std::lock_guard lock(mutex_);
+    drop_input();
+    perform(error ? session_.failed(*std::move(error)) : session_.worked());
+    read_on();
+  }
+  conclude(handler.get());
+  const std::lock_guard lock(mutex_);
+  hub_.end_function(std::move(thread_));
+}
+
+void ExecuteCall::conclude(Handler* handler) {
+  LastWord word;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return conclude_ || session_.closed(); });
+    if (session_.closed()) return;
+    add_own_metrics(word.metrics);
+  }
+  try {
+    if (handler != nullptr) {
+      Farewell farewell = handler->end(*conclude_);
+      word.metrics.merge(farewell.metrics);
+      word.data = std::move(farewell.data);
+    }
+  } catch (...) {
+    word.error = present_error();
+  }
+  const std::lock_guard lock(mutex_);
+  if (!session_.closed()) perform(session_.concluded(std::move(word)));
+}
+
+void ExecuteCall::add_own_metrics(Settings& metrics) const {
+  const auto nanos = [](Clock::duration duration) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
+  };
+  metrics["bytes_in"] = std::to_string(stats_.bytes_in);
+  metrics["bytes_out"] = std::to_string(stats_.bytes_out);
+  metrics["batches_in"] = std::to_string(batches_in_);
+  metrics["batches_out"] = std::to_string(batches_out_);
+  metrics["init_wall_nanos"] = nanos(ready_ - started_);
+  metrics["processing_wall_nanos"] = nanos(Clock::now() - ready_);
+}
+
+Farewell Handler::end(bool) { return {}; }
+
+}  // namespace forebay::grpc
