@@ -103,10 +103,10 @@ CORE_MODELS = ["spsc_queue", "event_count", "epoch", "stream_ends"]
 
 
 def models(name, programs, bound, iterations, figures):
-    """Random schedules of every test, and complete searches within its thorough bound."""
+    """Random schedules of every test, and complete searches within the bound."""
     folder = ROOT / "build" / "model" / "tests" / "model"
     commands = [[folder / f"{program}_model", *words] for program in programs for words in (
-        ["--long", "--search", "bounded"],
+        ["--search", "bounded", "--preemptions", str(bound)],
         ["--search", "random", "--iterations", str(iterations)])]
     return Step(f"models-{name}", commands, [
         *figures,
@@ -128,7 +128,7 @@ def steps():
     return [
         models("core", CORE_MODELS, 3, 3_000_000,
                [Figure("Relacy schedules", r"^\w+: (\d+) schedules, all passed", 100e6)]),
-        models("other", ["credit_gate", "role_token", "warm_cache"], 2, 300_000, []),
+        models("other", ["credit_gate", "epoch_seat", "role_token", "warm_cache"], 2, 300_000, []),
         fuzz("framing", 20_000_000, "framing"),
         fuzz("arrow", 2_000_000, "Arrow with scatter decode"),
         fuzz("stream", 2_000_000, "sequences of stream operations"),

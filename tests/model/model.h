@@ -36,6 +36,23 @@ struct Test : rl::test_suite<Derived, kThreads> {
   static constexpr unsigned kPreemptionsLong = 0;
 };
 
+/// Random schedules before a complete search, see reduction.h.
+inline constexpr rl::iteration_t kLearningSchedules = 5'000;
+
+/// A test that says when its threads run.
+template <class T>
+struct Phased : T {
+  Phased() { g_threads_run = false; }
+  void before() {
+    T::before();
+    g_threads_run = true;
+  }
+  void after() {
+    g_threads_run = false;
+    T::after();
+  }
+};
+
 struct Options {
   rl::iteration_t iterations = 300'000;
   rl::iteration_t first = 1;
@@ -60,9 +77,9 @@ bool run_search(rl::test_params params, const char* search, const char* name,
     rl::ostringstream out;
     rl::test_result_e result;
     if (p.search_type == rl::sched_random) {
-      result = rl::run_test<T, rl::random_scheduler<kThreads>>(p, out, again);
+      result = rl::run_test<Phased<T>, rl::random_scheduler<kThreads>>(p, out, again);
     } else {
-      result = rl::run_test<T, rl::context_bound_scheduler<kThreads>>(p, out, again);
+      result = rl::run_test<Phased<T>, rl::context_bound_scheduler<kThreads>>(p, out, again);
     }
     state << out.str().c_str();
     return result;
@@ -92,6 +109,21 @@ bool run_search(rl::test_params params, const char* search, const char* name,
   return false;
 }
 
+/// Learns which lines a preemption makes no difference to. False when a schedule failed.
+template <class T>
+bool learn_lines(rl::test_params params) {
+  rl::iteration_t schedules = 0;
+  params.search_type = rl::sched_random;
+  params.iteration_count = kLearningSchedules;
+  g_lines.forget();
+  g_reduction = Reduction::learn;
+  g_threads_run = false;
+  const bool passed = run_search<T>(params, "learning", T::kName, schedules);
+  g_reduction = Reduction::off;
+  g_lines.take_over();
+  return passed;
+}
+
 template <class T>
 bool run_test(const Options& options, rl::iteration_t& schedules) {
   const char* const name = T::kName;
@@ -116,7 +148,13 @@ bool run_test(const Options& options, rl::iteration_t& schedules) {
     params.context_bound = preemptions;
     params.initial_state.clear();
     const std::string bound = "within " + std::to_string(preemptions);
-    if (!run_search<T>(params, bound.c_str(), name, schedules)) return false;
+    if (!learn_lines<T>(params)) return false;
+    do {
+      g_reduction = Reduction::use;
+      const bool passed = run_search<T>(params, bound.c_str(), name, schedules);
+      g_reduction = Reduction::off;
+      if (!passed) return false;
+    } while (g_lines.take_over());
   }
   return true;
 }

@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "forebay/detail/atomic.h"
+#include "reduction.h"
 #include "relacy.h"
 #include "site.h"
 
@@ -66,36 +67,52 @@ class Atomic {
   using Rep = decltype(to_rep(T{}));
 
  public:
-  Atomic() noexcept { value_.store(Rep{}, rl::mo_relaxed, rl::debug_info()); }
-  Atomic(T value) noexcept { value_.store(to_rep(value), rl::mo_relaxed, rl::debug_info()); }
+  Atomic() noexcept : Atomic(T{}) {}
+  Atomic(T value) noexcept {
+    // Nobody else has it yet.
+    const rl::preemption_disabler whole(rl::ctx());
+    touches_.note(true);
+    value_.store(to_rep(value), rl::mo_relaxed, rl::debug_info());
+  }
   Atomic(const Atomic&) = delete;
   Atomic& operator=(const Atomic&) = delete;
+  ~Atomic() { touches_.note(true); }
 
   T load(std::memory_order order, Site site = Site::current()) const {
-    return static_cast<T>(value_.load(to_relacy(order_at(order, "load", site)), info_of(site)));
+    const std::memory_order now = order_at(order, "load", site);
+    return static_cast<T>(
+        touch(false, site, [&] { return value_.load(to_relacy(now), info_of(site)); }));
   }
   void store(T value, std::memory_order order, Site site = Site::current()) {
-    value_.store(to_rep(value), to_relacy(order_at(order, "store", site)), info_of(site));
+    const std::memory_order now = order_at(order, "store", site);
+    touch(true, site, [&] { value_.store(to_rep(value), to_relacy(now), info_of(site)); });
   }
   T exchange(T value, std::memory_order order, Site site = Site::current()) {
-    return static_cast<T>(value_.exchange(
-        to_rep(value), to_relacy(order_at(order, "exchange", site)), info_of(site)));
+    const std::memory_order now = order_at(order, "exchange", site);
+    return static_cast<T>(touch(
+        true, site, [&] { return value_.exchange(to_rep(value), to_relacy(now), info_of(site)); }));
   }
   template <class D>
   T fetch_add(D by, std::memory_order order, Site site = Site::current()) {
-    return value_.fetch_add(static_cast<Rep>(by), to_relacy(order_at(order, "fetch_add", site)),
-                            info_of(site));
+    const std::memory_order now = order_at(order, "fetch_add", site);
+    return touch(true, site, [&] {
+      return value_.fetch_add(static_cast<Rep>(by), to_relacy(now), info_of(site));
+    });
   }
   template <class D>
   T fetch_sub(D by, std::memory_order order, Site site = Site::current()) {
-    return value_.fetch_sub(static_cast<Rep>(by), to_relacy(order_at(order, "fetch_sub", site)),
-                            info_of(site));
+    const std::memory_order now = order_at(order, "fetch_sub", site);
+    return touch(true, site, [&] {
+      return value_.fetch_sub(static_cast<Rep>(by), to_relacy(now), info_of(site));
+    });
   }
   T fetch_or(T bits, std::memory_order order, Site site = Site::current()) {
-    return value_.fetch_or(bits, to_relacy(order_at(order, "fetch_or", site)), info_of(site));
+    const std::memory_order now = order_at(order, "fetch_or", site);
+    return touch(true, site, [&] { return value_.fetch_or(bits, to_relacy(now), info_of(site)); });
   }
   T fetch_and(T bits, std::memory_order order, Site site = Site::current()) {
-    return value_.fetch_and(bits, to_relacy(order_at(order, "fetch_and", site)), info_of(site));
+    const std::memory_order now = order_at(order, "fetch_and", site);
+    return touch(true, site, [&] { return value_.fetch_and(bits, to_relacy(now), info_of(site)); });
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
                                std::memory_order failure, Site site = Site::current()) {
@@ -127,13 +144,26 @@ class Atomic {
       failure = whole == success ? failure : failure_of(whole);
     }
     Rep rep = to_rep(expected);
-    const bool done = value_.compare_exchange(rl::bool_t<kMayFail>(), rep, to_rep(desired),
-                                              to_relacy(whole), to_relacy(failure), info_of(site));
+    const bool done = touch(true, site, [&] {
+      return value_.compare_exchange(rl::bool_t<kMayFail>(), rep, to_rep(desired), to_relacy(whole),
+                                     to_relacy(failure), info_of(site));
+    });
     expected = static_cast<T>(rep);
     return done;
   }
 
+  // Without a preemption before it where that would make no difference.
+  template <class Operation>
+  auto touch(bool writes, const Site& site, Operation&& operation) const {
+    if (!touches_.note(writes, site)) return operation();
+    const rl::preemption_disabler whole(rl::ctx());
+    return operation();
+  }
+
   rl::atomic<Rep> value_;
+
+ protected:
+  mutable Touches touches_;
 };
 
 /// Plain data of the templates: a variable whose races are reported.
@@ -198,6 +228,7 @@ class FutexWord : public Atomic<std::uint32_t> {
   /// As the kernel: the comparison and the falling asleep are one step, and so is a wake.
   bool wait(std::uint32_t expected, bool timed) {
     rl::context& context = rl::ctx();
+    touches_.note(false);
     context.sched();
     if (newest() != expected) return true;
     RL_ASSERT(sleeper_count_ < kSleepersMax);
@@ -218,6 +249,7 @@ class FutexWord : public Atomic<std::uint32_t> {
   }
   void wake() {
     rl::context& context = rl::ctx();
+    touches_.note(true);
     context.sched();
     (void)newest();  // fails the test when the word is gone
     while (sleeper_count_ > 0) {

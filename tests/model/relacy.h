@@ -18,14 +18,13 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <relacy/relacy.hpp>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <relacy/relacy.hpp>
 
 #undef VAR_T
 #undef TLS_T

@@ -137,7 +137,7 @@ TEST(StreamRetention, DropThatFreesNothingRestartsTheGrace) {
   EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
   EXPECT_EQ(try_add(writer, "x"), PushStatus::would_block);
   std::chrono::steady_clock::time_point dropped;
-  std::thread dropping([&] {
+  std::thread dropping([&, &writer = writer] {
     test::await_parked_reader(writer);
     dropped = std::chrono::steady_clock::now();
     copy.reset();
