@@ -97,6 +97,7 @@ class Client {
   /// DeadlineExceeded, std::system_error.
   explicit Client(const std::string& connection, const ClientOptions& options = {},
                   Deadline deadline = Deadline::after(std::chrono::seconds(10)));
+  /// Takes the connection over.
   Client(Client&&) noexcept;
   /// Closes its own connection, and takes the other over.
   Client& operator=(Client&&) noexcept;
