@@ -133,6 +133,7 @@ def steps():
         fuzz("arrow", 2_000_000, "Arrow with scatter decode"),
         fuzz("stream", 2_000_000, "sequences of stream operations"),
         fuzz("receive", 200_000, "sockets with placement"),
+        fuzz("spark_init", 100_000, "Spark's init message and channel"),
         Step("deterministic", [[dev / "deterministic" / "forebay-deterministic", "--long"]],
              [Figure("seeds of the deterministic scheduler", r"^deterministic: (\d+) seeds, ", 1e6),
               Figure("whole sessions of the same", r"^deterministic: .*seeds, (\d+) sessions", 1e5)]),

@@ -65,8 +65,7 @@ std::size_t ArrowFrameScanner::consume(std::span<const std::byte> bytes) {
     case Part::body:
       consume_body(count);
       return count;
-    case Part::prefix:
-    case Part::metadata:
+    default:
       break;
   }
   gathered_.insert(gathered_.end(), bytes.begin(),
@@ -95,6 +94,7 @@ void ArrowFrameScanner::end_of_prefix() {
     return;
   }
   marker_seen_ = false;
+  ended_ = word == 0;
   if (word == 0 || word > kMetadataBytesMax) {
     begin(Part::opaque, std::numeric_limits<std::uint64_t>::max());
   } else {

@@ -20,9 +20,12 @@ using forebay::detail::relaxed;
 using forebay::detail::Slice;
 using forebay::detail::StreamAccess;
 using forebay::detail::Wait;
+using Part = FrameScanner::Part;
 
 // A rest of a bulk block that is smaller is not worth a system call.
 constexpr std::size_t kRoomBytesMin = 4096;
+// Of a body; blocks are aligned no worse.
+constexpr std::size_t kBodyAlignment = 64;
 // Blocks that a stream on a shared pool always gets: one fills, one is read, one is on its way.
 constexpr std::size_t kReservedBlocks = 3;
 
@@ -33,6 +36,12 @@ std::shared_ptr<ChunkPool> pool_for(const StreamOptions& options) {
   limits.budget_bytes =
       options.max_bytes + (kReservedBlocks + 1) * PoolLease::charge_for(limits.large_block_bytes);
   return std::make_shared<ChunkPool>(limits);
+}
+
+std::shared_ptr<FrameScanner> scanner_for(const ReceiverOptions& options) {
+  if (options.scanner != nullptr) return options.scanner;
+  if (options.framing == Framing::none) return nullptr;
+  return std::make_shared<ArrowFrameScanner>();
 }
 
 bool is_socket(const Descriptor& descriptor) {
@@ -54,11 +63,11 @@ ReceiveEngine::ReceiveEngine(Descriptor descriptor, const ReceiverOptions& optio
     : descriptor_(std::move(descriptor)),
       is_socket_(is_socket(descriptor_)),
       straight_bytes_min_(options.straight_bytes_min),
-      framed_(options.framing == Framing::arrow_ipc),
       pool_(pool_for(options.stream)),
       lease_(*pool_, kReservedBlocks * PoolLease::charge_for(pool_->options().block_bytes)),
       writer_(std::move(writer)),
-      core_(StreamAccess::core(writer_)) {}
+      core_(StreamAccess::core(writer_)),
+      scanner_(scanner_for(options)) {}
 
 ReceiveEngine::~ReceiveEngine() {
   if (ended_) return;
@@ -95,13 +104,13 @@ ReceiveEngine::Step ReceiveEngine::step(const Wait& wait, Starving starving) {
     told_ = kNothing;
     std::size_t received = 0;
     if (body_.block != nullptr) {
-      const auto left = static_cast<std::size_t>(scanner_.left());
+      const auto left = static_cast<std::size_t>(scanner_->left());
       const Step step = receive(body_.free(), left, true, wait, received);
       if (step == Step::progress && received != 0) received_straight(received);
       if (step != Step::progress || received != 0) return step;
     } else {
-      const bool whole = exact() && scanner_.part() == ArrowFrameScanner::Part::metadata;
-      const std::uint64_t wanted = exact() ? scanner_.exact_bytes() : SIZE_MAX;
+      const bool whole = exact() && scanner_->part() == Part::metadata;
+      const std::uint64_t wanted = exact() ? scanner_->exact_bytes() : SIZE_MAX;
       const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(bulk_.room(), wanted));
       const Step step = receive(bulk_.free(), size, whole, wait, received);
       if (step == Step::progress && received != 0) received_bulk(received);
@@ -117,16 +126,16 @@ ReceiveEngine::Step ReceiveEngine::step(const Wait& wait, Starving starving) {
 
 // Whether a body begins that deserves a block of its own.
 bool ReceiveEngine::wants_straight() const noexcept {
-  return framed_ && !refused_straight_ && scanner_.part() == ArrowFrameScanner::Part::body &&
-         scanner_.left() == scanner_.last_body_bytes() && scanner_.left() >= straight_bytes_min_ &&
-         scanner_.left() <= pool_->options().large_block_bytes;
+  return scanner_ != nullptr && !refused_straight_ && scanner_->at_body() &&
+         scanner_->left() >= straight_bytes_min_ &&
+         scanner_->left() <= pool_->options().large_block_bytes;
 }
 
 // Whether to receive no further than the next body: the bodies are large, as far as is known.
 bool ReceiveEngine::exact() const noexcept {
-  const std::uint64_t last = scanner_.last_body_bytes();
-  return framed_ && scanner_.part() != ArrowFrameScanner::Part::opaque &&
-         (last == 0 || last >= straight_bytes_min_);
+  if (scanner_ == nullptr || scanner_->part() == Part::opaque) return false;
+  const std::uint64_t expected = scanner_->expected_body_bytes();
+  return expected == 0 || expected >= straight_bytes_min_;
 }
 
 bool ReceiveEngine::may_wait_for(std::size_t lack, const Wait& wait,
@@ -139,9 +148,12 @@ ReceiveEngine::Step ReceiveEngine::make_room(const Wait& wait, Starving starving
   if (const Step slot = room_for(0, wait, starving); slot != Step::progress) return slot;
   if (body_.block != nullptr) return Step::progress;
   if (wants_straight()) {
-    const Step step = obtain(body_, static_cast<std::size_t>(scanner_.left()), wait, starving);
+    const Step step = obtain(body_, static_cast<std::size_t>(scanner_->left()), wait, starving);
     if (step != Step::would_block) return step;
     refused_straight_ = true;  // The shared pool is in use: bulk blocks will do.
+  }
+  if (place_body()) {
+    if (const Step slot = room_for(0, wait, starving); slot != Step::progress) return slot;
   }
   if (bulk_.block != nullptr) return Step::progress;
   Step step = obtain(bulk_, pool_->options().block_bytes, wait, starving);
@@ -150,6 +162,23 @@ ReceiveEngine::Step ReceiveEngine::make_room(const Wait& wait, Starving starving
     step = Step::starved;
   }
   return step;
+}
+
+// Makes a body that begins, and goes into a bulk block, lie there whole and aligned, where that can
+// be. Whether that took the slot of the ring.
+bool ReceiveEngine::place_body() {
+  if (bulk_.block == nullptr || scanner_ == nullptr || !scanner_->at_body()) return false;
+  const std::size_t aligned = (bulk_.filled + kBodyAlignment - 1) & ~(kBodyAlignment - 1);
+  const std::uint64_t body = scanner_->left();
+  if (aligned + body > bulk_.block->capacity_bytes) {
+    if (body > pool_->options().block_bytes) return false;  // Cut in any case.
+    seal_bulk();
+    return true;
+  }
+  const bool unpublished = bulk_.filled != bulk_.published;
+  if (unpublished) publish(bulk_, false);
+  bulk_.filled = bulk_.published = aligned;
+  return unpublished;
 }
 
 // Charges the stream for a block, then takes it from the pool. would_block: the pool has none now.
@@ -245,27 +274,29 @@ ReceiveEngine::Step ReceiveEngine::receive(std::byte* to, std::size_t size, bool
 
 void ReceiveEngine::received_straight(std::size_t size) {
   body_.filled += size;
-  scanner_.consume_body(size);
+  scanner_->consume_body(size);
   count(bytes_straight_, size);
-  if (scanner_.part() == ArrowFrameScanner::Part::body) return;
+  if (scanner_->part() == Part::body) return;
   count(bodies_straight_);
   publish(body_, true);
 }
 
 void ReceiveEngine::received_bulk(std::size_t size) {
-  using Part = ArrowFrameScanner::Part;
   const bool was_exact = exact();
   std::span<const std::byte> bytes(bulk_.free(), size);
   bulk_.filled += size;  // Before the scanner, which may throw: what was received is delivered.
-  if (framed_) {
+  if (scanner_ != nullptr) {
     while (!bytes.empty()) {
-      bytes = bytes.subspan(scanner_.consume(bytes));
-      if (scanner_.part() == Part::prefix) refused_straight_ = false;
+      bytes = bytes.subspan(scanner_->consume(bytes));
+      if (scanner_->part() == Part::prefix) refused_straight_ = false;
     }
   }
   // A part of a message's head is of no use to anybody.
-  const bool in_head = was_exact && scanner_.part() == Part::metadata;
-  const bool full = bulk_.room() < kRoomBytesMin;
+  const bool in_head = was_exact && scanner_->part() == Part::metadata;
+  // The rest of a body that has room here is not cut off, however small the room.
+  const bool body_fits =
+      scanner_ != nullptr && scanner_->part() == Part::body && scanner_->left() <= bulk_.room();
+  const bool full = bulk_.room() < kRoomBytesMin && !body_fits;
   if (!in_head || full) publish(bulk_, full);
 }
 

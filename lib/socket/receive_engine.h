@@ -82,6 +82,7 @@ class ReceiveEngine {
   void received_bulk(std::size_t size);
   void publish(Filling& from, bool seal);
   void seal_bulk();
+  [[nodiscard]] bool place_body();
   Step end(std::exception_ptr error);
   void release(Filling& filling) noexcept;
 
@@ -89,12 +90,12 @@ class ReceiveEngine {
   detail::Interrupt interrupt_;
   const bool is_socket_;
   const std::size_t straight_bytes_min_;
-  const bool framed_;
   std::shared_ptr<ChunkPool> pool_;
   PoolLease lease_;
   StreamWriter writer_;
   forebay::detail::SystemCore& core_;
-  ArrowFrameScanner scanner_;
+  // Null: bytes without announced lengths.
+  std::shared_ptr<FrameScanner> scanner_;
   Filling bulk_;
   Filling body_;
   bool refused_straight_ = false;  // the present body did not get a block of its own

@@ -3,17 +3,29 @@
 
 #include <errno.h>
 
+#include <memory>
 #include <system_error>
 #include <utility>
 
 #include "forebay/error.h"
+#include "forebay/spark/frame_scanner.h"
 
 namespace forebay::udf {
 
 namespace {
 
+// Spark sends batches of 10,000 rows, far apart against what a system call takes: one of a few
+// bytes a row is worth a block of its own.
+constexpr std::size_t kStraightBytesMin = std::size_t{16} << 10;
+
 socket::ReceiverOptions receiver_options(const ChannelOptions& options) {
   socket::ReceiverOptions receiver;
+  // Before Spark 4.3 nothing says where an init message ends but its fields.
+  if (options.version != spark::ChannelVersion::spark_4_2) {
+    receiver.scanner = std::make_shared<spark::ChannelFrameScanner>(options.version);
+  }
+  receiver.mode = options.mode;
+  receiver.straight_bytes_min = kStraightBytesMin;
   receiver.stream.max_bytes = options.buffer_bytes_max;
   receiver.stream.gather_bytes_max =
       std::max(options.batch_bytes_max, options.init.message_bytes_max);

@@ -15,6 +15,10 @@ namespace forebay::udf {
 struct ChannelOptions {
   spark::ChannelVersion version = spark::ChannelVersion::spark_4_3;
   spark::InitLimits init = {};
+  // Whether Spark is asked, after the first task, not to use the connection again.
+  bool once = false;
+  // Who receives.
+  socket::ReceiveMode mode = socket::ReceiveMode::automatic;
   // Bytes that may be received and not yet let go of.
   std::size_t buffer_bytes_max = std::size_t{32} << 20;
   // Bytes of one Arrow batch, or one dictionary.

@@ -10,6 +10,7 @@ Makes <folder>/<fuzzer>/: Arrow streams that pyarrow writes now, those of other 
 import pathlib
 import random
 import shutil
+import struct
 import sys
 
 import pyarrow
@@ -44,6 +45,44 @@ def streams(folder):
     return files
 
 
+def init_message(numbers):
+    """One of Spark's init messages, without the marker and the length that it has from 4.3 on."""
+    word = lambda value: struct.pack(">i", value)
+    text = lambda value: word(len(value)) + value
+    some = lambda make: b"".join(map(bytes, [word(count := numbers.randrange(3)),
+                                             *(make() for _ in range(count))]))
+    name = lambda: text(numbers.randbytes(numbers.randrange(12)))
+    message = word(numbers.choice((0, 1, 7))) + text(b"cpp") + text(b'{"stageId":1}') + name()
+    message += some(name)
+    server = numbers.randrange(4)
+    count = numbers.randrange(3)
+    message += bytes([server < 2]) + word(count)
+    message += {0: word(4711) + name(), 1: word(-1) + name()}.get(server, b"")
+    for _ in range(count):
+        old = numbers.randrange(2)
+        message += struct.pack(">q", -3 if old else 8) + (b"" if old or server < 2 else name())
+    message += word(numbers.choice((0, 101, 207, 209, 250, 300)))
+    message += some(lambda: name() + name()) + some(lambda: name() + name())
+    argument = lambda: word(numbers.randrange(4)) + numbers.choice((b"\0", b"\1" + name()))
+    return message + some(lambda: some(argument) + some(name) + struct.pack(">q", 1))
+
+
+def channel(numbers, framed):
+    """What Spark sends for two tasks, the second one with groups."""
+    sink = pyarrow.BufferOutputStream()
+    batch = pyarrow.record_batch({"a": [1, 2, 3]})
+    with pyarrow.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    stream = sink.getvalue().to_pybytes()
+    groups = struct.pack(">i", 1) + stream + struct.pack(">i", 0)
+    text = b""
+    for data in (stream, groups):
+        message = init_message(numbers)
+        text += (struct.pack(">ii", -8, len(message)) if framed else b"") + message + data
+        text += struct.pack(">i", -4)
+    return text
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     shutil.rmtree(folder, ignore_errors=True)
@@ -59,7 +98,12 @@ def main():
     numbers = random.Random(1)
     for i in range(100):
         (folder / "stream" / f"calls-{i}").write_bytes(numbers.randbytes(6 + 5 * (1 + i % 40)))
-    print(f"{len(files)} Arrow streams, 100 sequences of calls")
+
+    (folder / "spark_init").mkdir()
+    for i in range(100):
+        text = channel(numbers, i % 2 == 0)
+        (folder / "spark_init" / f"tasks-{i}").write_bytes(text)
+    print(f"{len(files)} Arrow streams, 100 sequences of calls, 100 sessions of Spark's")
 
 
 if __name__ == "__main__":

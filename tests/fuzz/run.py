@@ -20,7 +20,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 SECONDS_MAX, RESIDENT_MIB_MAX = 2, 256
 # Longest inputs that libFuzzer makes: longer ones are no better, and slower.
-BYTES_MAX = {"framing": 1024, "receive": 4096, "arrow": 4096, "stream": 256}
+BYTES_MAX = {"framing": 1024, "receive": 4096, "arrow": 4096, "stream": 256,
+             "spark_init": 1024}
 
 
 def figure(text, name):

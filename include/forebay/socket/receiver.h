@@ -44,6 +44,9 @@ struct ReceiverOptions {
   ReceiveMode mode = ReceiveMode::automatic;
   /// What the bytes are. With Arrow IPC, large bodies are received straight into one aligned block.
   Framing framing = Framing::none;
+  /// In place of `framing`: what follows bytes that hold Arrow streams among others. Used by one
+  /// receiver alone, on whichever thread receives.
+  std::shared_ptr<FrameScanner> scanner = {};
   /// Bodies of at least so many bytes get a block of their own; smaller ones share blocks, and a
   /// system call.
   std::size_t straight_bytes_min = std::size_t{128} << 10;
