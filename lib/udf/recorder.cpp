@@ -14,6 +14,7 @@
 
 #include "forebay/spark/gather_writer.h"
 #include "log.h"
+#include "redact.h"
 
 namespace forebay::udf {
 
@@ -27,8 +28,9 @@ constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
 
 }  // namespace
 
-Recorder::Recorder(const socket::Descriptor& connection, const std::string& directory)
-    : connection_(connection.get()) {
+Recorder::Recorder(const socket::Descriptor& connection, const std::string& directory,
+                   spark::ChannelVersion version)
+    : connection_(connection.get()), version_(version) {
   const std::string path = directory + "/" + std::to_string(::getpid()) + ".channel";
   file_ = socket::Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file_) raise_errno("open " + path);
@@ -49,13 +51,14 @@ void Recorder::copy() noexcept {
     std::vector<std::byte> buffer(kBufferBytes);
     spark::GatherWriter file(file_);
     spark::GatherWriter onward(writing_);
+    Redactor redactor(version_);
     for (;;) {
       const ssize_t got = ::recv(connection_, buffer.data(), buffer.size(), 0);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) raise_errno("receive");
       if (got == 0) break;
       const std::span<const std::byte> bytes(buffer.data(), static_cast<std::size_t>(got));
-      file.send(bytes);
+      redactor.add(bytes, [&](std::span<const std::byte> recorded) { file.send(recorded); });
       onward.send(bytes);
     }
   } catch (const std::exception& error) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Keeps what comes in on a connection, to be replayed without Spark.
+// Keeps what comes in on a connection, but for secrets, to be replayed without Spark.
 
 #include <string>
 #include <thread>
 
 #include "forebay/socket/descriptor.h"
+#include "forebay/spark/protocol.h"
 
 namespace forebay::udf {
 
@@ -14,7 +15,8 @@ class Recorder {
  public:
   // Copies what `connection`, which must outlive this, brings from now on into a new file in the
   // directory, and hands it on. Errors: std::system_error.
-  Recorder(const socket::Descriptor& connection, const std::string& directory);
+  Recorder(const socket::Descriptor& connection, const std::string& directory,
+           spark::ChannelVersion version);
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
   ~Recorder();
@@ -26,6 +28,7 @@ class Recorder {
   void copy() noexcept;
 
   const int connection_;
+  const spark::ChannelVersion version_;
   socket::Descriptor file_;
   socket::Descriptor writing_;
   socket::Descriptor reading_;

@@ -70,7 +70,9 @@ TaskRunner::Outcome TaskRunner::run_one() {
     if (!init || init->exit) return Outcome::closed;
     serve(*init, frames);
     began_ms_ = 0;
-    return Outcome::again;
+    if (!channel_.options().once) return Outcome::again;
+    channel_.drain();
+    return Outcome::closed;
   } catch (const std::exception& error) {
     fail(frames, error);
   }
@@ -89,7 +91,7 @@ void TaskRunner::serve(const spark::InitMessage& init, spark::TaskOutput& frames
   // Spark may be told before it has said that its input is complete: it does not wait for that.
   send(frames.report(figures));
   task.finish_input();
-  send(frames.farewell(true));
+  send(frames.farewell(!channel_.options().once));
   log_debug("partition {}: {} in {} ms", init.partition, spark::eval_type_name(init.eval_type),
             figures.finished_ms - figures.boot_ms);
 }

@@ -82,16 +82,23 @@ void wait_for_debugger() {
   ::raise(SIGSTOP);
 }
 
+// Spark then writes in a thread of its own, and interrupts that thread when the task has ended. A
+// thread that is still inside a write of its last bytes closes the connection by that (so Java's
+// channels have it), which may have been given to the next task by then. A connection that is told
+// not to be used again is given to nobody.
+bool is_pipelined() { return Environment::get("SPARK_PIPELINED_UDF").value_or("0") == "1"; }
+
 int serve(Descriptor connection, const Registry& registry, const Options& options) {
   report_crashes();
   wait_for_debugger();
   ChannelOptions channel_options;
   channel_options.version = spark::channel_version(options.spark_version);
+  channel_options.once = is_pipelined();
   if (options.record_directory.empty()) {
     Channel channel(std::move(connection), channel_options);
     return TaskRunner(registry, channel).run() ? 0 : 1;
   }
-  Recorder recorder(connection, options.record_directory);
+  Recorder recorder(connection, options.record_directory, channel_options.version);
   Channel channel(recorder.take(), channel_options, &connection);
   return TaskRunner(registry, channel).run() ? 0 : 1;
 }

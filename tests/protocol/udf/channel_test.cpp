@@ -117,6 +117,17 @@ TEST(SparkChannel, ManyTasksOnOneConnectionAreExact) {
   }
 }
 
+TEST(SparkChannel, OneTaskOnlyWhereSparkMayCloseTheConnection) {
+  ChannelOptions options;
+  options.once = true;
+  const Served served = serve(map_task({one_batch()}) + map_task({one_batch()}), {}, options);
+  EXPECT_TRUE(served.good);
+  const auto answers = served.answers();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_TRUE(answers[0].reported);
+  EXPECT_EQ(answers[0].farewell, -1);
+}
+
 TEST(SparkChannel, OneByteReadsAndInterruptionsChangeNothing) {
   const std::string bytes = map_task({one_batch(), one_batch()}) +
                             map_task({one_batch()}, "fail", "late") + "never read as a task";
