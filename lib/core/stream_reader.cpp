@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "forebay/detail/assert.h"
 #include "forebay/stream.h"
 
 namespace forebay {
@@ -23,11 +24,10 @@ void StreamReader::raise(ReadStatus status, std::size_t n) const {
       throw RetainedBudgetExhausted(core_->account.retained(), core_->options.max_bytes);
     case ReadStatus::limit_exceeded:
       throw LimitExceeded("bytes to gather in one read", core_->options.gather_bytes_max, n);
-    case ReadStatus::cancelled:
-      throw Cancelled();
     default:
       // Only calls with a deadline or a stop token end otherwise, and they do not throw.
-      throw std::logic_error("StreamReader: unexpected end of a wait");
+      FOREBAY_ASSERT(status == ReadStatus::cancelled, "a read ended in a way it must not throw of");
+      throw Cancelled();
   }
 }
 

@@ -32,7 +32,6 @@ class GatherMemory {
   [[nodiscard]] Record* acquire(std::size_t n, StreamShared<P>* home) {
     if (spare_ != nullptr && spare_->capacity_bytes >= n) return std::exchange(spare_, nullptr);
     const std::size_t capacity = n < kBytesMin ? kBytesMin : n;
-    if (capacity > SIZE_MAX - kHeaderBytes) throw std::bad_alloc();
     void* const memory = ::operator new(kHeaderBytes + capacity, kAlignment);
     auto* const bytes = static_cast<std::byte*>(memory) + kHeaderBytes;
     auto* const block = ::new (memory) Record(bytes, capacity, &destroy);

@@ -75,10 +75,8 @@ class ReaderRing {
   [[nodiscard]] std::size_t slots() const noexcept {
     return lingering_slots_ + run_slots_ + ahead_slots_;
   }
-  /// Whether some of them have bytes to be read.
-  [[nodiscard]] bool slots_hold_bytes() const noexcept {
-    return run_slots_ + ahead_slots_ != 0 && seen_bytes() != 0;
-  }
+  /// Whether some of them belong to the run or to what is ahead.
+  [[nodiscard]] bool slots_in_use() const noexcept { return run_slots_ + ahead_slots_ != 0; }
   /// Whether the run lies in gathered memory.
   [[nodiscard]] bool run_is_gathered() const noexcept { return gathered_ != nullptr; }
   /// Whether memory of slots that were given back may still be looked at.

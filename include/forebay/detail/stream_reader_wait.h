@@ -56,8 +56,9 @@ class ReaderWait {
     if (ring_.next_unseen() == nullptr && writer_blocked(starved)) {
       if (!consuming) ring_.uncharge_lingering();
       const std::size_t all = ring_.seen_bytes();
-      if (ring_.slots_hold_bytes()) {
-        // The writer waits for what the reader waits to have more of.
+      if (ring_.slots_in_use()) {
+        // They have bytes, by the above: the writer waits for what the reader waits to have more
+        // of.
         const bool too_many = std::max(n, all) > shared_.options.gather_bytes_max;
         // A pool that others use up is no limit of this call: then copying keeps the stream going.
         const bool by_pool = (starved & Shared::kWantMask) == Shared::kWantsPool;

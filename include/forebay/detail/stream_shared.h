@@ -193,7 +193,6 @@ struct StreamShared {
     if (account.untold() >= options.max_bytes / 8) tell();
   }
   void tell() noexcept {
-    if (account.untold() == 0) return;
     account.tell();
     writer_event.notify_if([this] { return account.used() <= options.max_bytes / 2; });
   }
