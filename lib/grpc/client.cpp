@@ -47,10 +47,10 @@ std::shared_ptr<::grpc::Channel> connect(const Connection& connection, const Cli
 
 }  // namespace
 
-// One call. gRPC's callbacks and the session's two users meet at one lock.
+// One call. gRPC's callbacks and the session's two users meet at one lock. It is never destroyed on
+// a thread of gRPC: with the last of its channel gRPC ends its threads, and waits for them.
 class ClientSession::Impl final
-    : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer>,
-      public std::enable_shared_from_this<ClientSession::Impl> {
+    : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer> {
  public:
   Impl(Stub& stub, const ClientOptions& options) : options_(options) {
     context_.set_authority("localhost");
@@ -58,7 +58,6 @@ class ClientSession::Impl final
   }
 
   void start() {
-    self_ = shared_from_this();
     // Reads are asked for from outside of gRPC's callbacks too.
     AddHold();
     StartCall();
@@ -88,6 +87,12 @@ class ClientSession::Impl final
     context_.TryCancel();
     const std::lock_guard lock(mutex_);
     release_hold();
+  }
+
+  ~Impl() override {
+    break_off();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return done_; });
   }
 
   std::optional<Reply> receive(Deadline deadline) {
@@ -135,8 +140,8 @@ class ClientSession::Impl final
     changed_.notify_all();
   }
 
+  // The last that gRPC does with this.
   void OnDone(const ::grpc::Status& status) override {
-    const auto self = std::exchange(self_, nullptr);
     const std::lock_guard lock(mutex_);
     ended_ = done_ = true;
     if (!last_word_) {
@@ -197,13 +202,15 @@ class ClientSession::Impl final
       StartWritesDone();
     }
   }
+  // From here on gRPC may be done at any moment: nothing may be asked of it any more.
   void release_hold() {
+    ended_ = true;
     if (!std::exchange(released_, true)) RemoveHold();
+    changed_.notify_all();
   }
 
   const ClientOptions options_;
   ::grpc::ClientContext context_;
-  std::shared_ptr<Impl> self_;  // until OnDone
   std::mutex mutex_;
   std::condition_variable changed_;
   ::grpc::ByteBuffer incoming_;
@@ -222,15 +229,13 @@ class ClientSession::Impl final
   bool done_ = false;   // nothing comes any more
 };
 
-ClientSession::ClientSession(std::shared_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+ClientSession::ClientSession(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 ClientSession::ClientSession(ClientSession&&) noexcept = default;
 ClientSession& ClientSession::operator=(ClientSession&& other) noexcept {
   std::swap(impl_, other.impl_);
   return *this;
 }
-ClientSession::~ClientSession() {
-  if (impl_ != nullptr) impl_->break_off();
-}
+ClientSession::~ClientSession() = default;
 
 bool ClientSession::send(std::vector<Chunk> message) {
   std::size_t size = 0;
@@ -251,7 +256,7 @@ class Client::Impl {
       : options_(options), stub_(connect(parse_connection(connection), options, deadline)) {}
 
   ClientSession open() {
-    auto call = std::make_shared<ClientSession::Impl>(stub_, options_);
+    auto call = std::make_unique<ClientSession::Impl>(stub_, options_);
     call->start();
     return ClientSession(std::move(call));
   }

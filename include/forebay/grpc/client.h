@@ -10,7 +10,8 @@
 //     while (auto reply = session.receive()) use(*reply);
 //
 // Thread roles: a client by any thread, one at a time; of a session, one thread may send while
-// another receives. Destruction: a session that has not ended is broken off.
+// another receives. Destruction: a session that has not ended is broken off, and
+// waits for that.
 
 #include <chrono>
 #include <cstddef>
@@ -57,7 +58,7 @@ class ClientSession {
  public:
   class Impl;
   /// Made by Client::open().
-  explicit ClientSession(std::shared_ptr<Impl> impl) noexcept;
+  explicit ClientSession(std::unique_ptr<Impl> impl) noexcept;
   /// Takes the session over.
   ClientSession(ClientSession&&) noexcept;
   /// Breaks its own off, and takes the other over.
@@ -87,7 +88,7 @@ class ClientSession {
   [[nodiscard]] std::optional<Reply> receive(Deadline deadline = Deadline::never());
 
  private:
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 /// A connection to one worker.
