@@ -3,70 +3,18 @@
 
 import os
 import signal
-import socket
-import subprocess
-import tempfile
 import threading
 import unittest
 
-import pyspark
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from cluster import Cluster
 from forebay.pack import pack
 from forebay.spark import CppWorker
 from support import WORKER, wait_until, worker_processes
 
 ROWS = 20_000
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Cluster:
-    """Ends each of its processes by its id."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="forebay-cluster-")
-        self.processes = []
-        port = free_port()
-        self.master = f"spark://127.0.0.1:{port}"
-        self.start("master", "Master", "--port", str(port))
-        wait_until(lambda: self.answers(port), "the master")
-        for name in ("worker-1", "worker-2"):
-            self.start(
-                name, "Worker", "-c", "1", "-m", "1G",
-                "-d", os.path.join(self.folder.name, name), self.master,
-            )
-
-    @staticmethod
-    def answers(port):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    def start(self, name, role, *arguments):
-        home = os.path.dirname(pyspark.__file__)
-        command = [
-            os.path.join(home, "bin", "spark-class"),
-            f"org.apache.spark.deploy.{role.lower()}.{role}",
-            "--host", "127.0.0.1", "--webui-port", str(free_port()), *arguments,
-        ]
-        log = open(os.path.join(self.folder.name, name + ".log"), "wb")
-        environment = {**os.environ, "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1"}
-        self.processes.append(
-            subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-        )
-        log.close()
-
-    def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            process.wait(30)
-        self.folder.cleanup()
 
 
 class OnACluster(unittest.TestCase):
