@@ -29,10 +29,11 @@ class Cluster(contextlib.AbstractContextManager):
         self.master = f"spark://127.0.0.1:{port}"
         self.start("master", "Master", "--port", str(port))
         self.wait_for(port)
-        for name in ("worker-1", "worker-2"):
+        # As far as Spark knows, each on a host of its own.
+        for name, host in (("worker-1", "127.0.0.1"), ("worker-2", "127.0.0.2")):
             self.start(
                 name, "Worker", "-c", "1", "-m", "1G",
-                "-d", os.path.join(self.folder.name, name), self.master,
+                "-d", os.path.join(self.folder.name, name), self.master, host=host,
             )
 
     def wait_for(self, port):
@@ -46,18 +47,32 @@ class Cluster(contextlib.AbstractContextManager):
                 raise RuntimeError(f"no Spark master within {_SECONDS_MAX} s")
             time.sleep(0.05)
 
-    def start(self, name, role, *arguments):
+    def start(self, name, role, *arguments, host="127.0.0.1"):
         home = os.path.dirname(pyspark.__file__)
         command = [
             os.path.join(home, "bin", "spark-class"),
             f"org.apache.spark.deploy.{role.lower()}.{role}",
-            "--host", "127.0.0.1", "--webui-port", str(free_port()), *arguments,
+            "--host", host, "--webui-port", str(free_port()), *arguments,
         ]
-        environment = {**os.environ, "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1"}
+        environment = {**os.environ, "SPARK_HOME": home, "SPARK_LOCAL_IP": host}
         with open(os.path.join(self.folder.name, name + ".log"), "wb") as log:
             self.processes.append(
                 subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
             )
+
+    def executors(self):
+        """The executors' processes: children of the workers, which start them again."""
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                where = os.readlink(f"/proc/{name}/cwd")
+                with open(f"/proc/{name}/cmdline", "rb") as command:
+                    is_executor = b"CoarseGrainedExecutorBackend" in command.read()
+            except OSError:
+                continue
+            if is_executor and where.startswith(self.folder.name):
+                found.append(int(name))
+        return found
 
     def stop(self):
         for process in reversed(self.processes):

@@ -61,7 +61,7 @@ class OnACluster(unittest.TestCase):
         return worker_processes(self.cluster.folder.name)
 
     def test_many_small_tasks(self):
-        out = self.worker.map_in_arrow(self.numbers(200), "identity")
+        out = self.worker.map_in_arrow(self.numbers(1000), "identity")
         self.assertEqual(self.total(out), ROWS * (ROWS - 1) // 2)
         # Each executor ran what was shipped to it.
         programs = {os.readlink(f"/proc/{pid}/exe") for pid in self.workers()}
@@ -94,12 +94,38 @@ class OnACluster(unittest.TestCase):
                 continue
         return found
 
-    def test_killed_worker_is_one_failed_attempt(self):
+    def test_a_limit_ends_tasks_early_and_the_next_ones_run(self):
+        out = self.worker.map_in_arrow(self.spark.range(0, 2_000_000, 1, 2), "identity")
+        self.assertEqual([row.id for row in out.limit(5).collect()], [0, 1, 2, 3, 4])
+        self.test_executors_run_the_program()
+
+    def test_partitions_without_rows(self):
+        few = self.worker.map_in_arrow(self.spark.range(0, 2, 1, 16), "identity")
+        self.assertEqual(sorted(row.id for row in few.collect()), [0, 1])
+        none = self.worker.map_in_arrow(self.numbers().where("id < 0"), "identity")
+        self.assertEqual(none.count(), 0)
+
+    def end_one_while_it_works(self, processes, how):
         thread, result = self.run_slowly(4000)
         wait_until(lambda: len(self.serving()) >= 2, "two serving workers")
-        os.kill(self.serving()[0], signal.SIGKILL)
-        thread.join(120)
+        os.kill(processes()[0], how)
+        thread.join(180)
         self.assertEqual(result, [ROWS * (ROWS - 1) // 2])
+
+    def test_killed_worker_is_one_failed_attempt(self):
+        self.end_one_while_it_works(self.serving, signal.SIGKILL)
+
+    def test_crash_is_one_failed_attempt(self):
+        self.end_one_while_it_works(self.serving, signal.SIGSEGV)
+
+    def test_killed_executor_is_replaced_and_its_tasks_run_again(self):
+        self.test_executors_run_the_program()
+        before = set(self.cluster.executors())
+        orphans = set(self.workers())
+        self.end_one_while_it_works(self.cluster.executors, signal.SIGKILL)
+        wait_until(lambda: set(self.cluster.executors()) - before, "an executor in its place")
+        # Daemons end with their executor, and take their workers with them.
+        wait_until(lambda: not orphans <= set(self.workers()), "the end of the orphaned workers")
 
     def test_cancelled_job_ends_and_the_next_one_runs(self):
         context = self.spark.sparkContext
