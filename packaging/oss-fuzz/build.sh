@@ -6,7 +6,7 @@
 #     LIB_FUZZING_ENGINE=-fsanitize=fuzzer OUT=build/oss-fuzz packaging/oss-fuzz/build.sh
 #
 # The fuzzer of Arrow streams is built where Arrow_ROOT names an Arrow whose standard library is
-# that of $CXXFLAGS; the others need the core and the sockets only.
+# that of $CXXFLAGS; the others need the core, the sockets and the protocol of Spark's channel only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${CC:?}" "${CXX:?}" "${CXXFLAGS:?}" "${LIB_FUZZING_ENGINE:?}" "${OUT:?}"
