@@ -126,7 +126,7 @@ def steps():
     dev = ROOT / "build" / "dev" / "tests"
     checkout = {"FOREBAY_SOURCE_DIR": str(ROOT), "FOREBAY_PYTHON": sys.executable}
     return [
-        models("core", CORE_MODELS, 3, 3_000_000,
+        models("core", CORE_MODELS, 3, 1_800_000,
                [Figure("Relacy schedules", r"^\w+: (\d+) schedules, all passed", 100e6)]),
         models("other", ["credit_gate", "epoch_seat", "role_token", "warm_cache"], 2, 300_000, []),
         fuzz("framing", 20_000_000, "framing"),

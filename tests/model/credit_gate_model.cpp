@@ -41,18 +41,35 @@ struct TwoTakers : GateTest<TwoTakers, 2, 1> {
   }
 };
 
-/// A large wish in front that may time out, a small one behind it.
-struct LargeWishTimesOut : GateTest<LargeWishTimesOut, 3, 2> {
+/// A large wish and a small one, each of which may have to wait for the other's giving back.
+struct LargeAndSmall : GateTest<LargeAndSmall, 2, 2> {
+  static constexpr const char* kName = "large_and_small";
+  void thread(unsigned index) {
+    const std::int64_t amount = index == 0 ? 2 : 1;
+    MODEL_CHECK(take(index, amount, Wait{}));
+    gate->give(amount);
+  }
+};
+
+/// A large wish that cannot be served times out, and whoever stands behind it is served then.
+struct LargeWishTimesOut : GateTest<LargeWishTimesOut, 2, 2> {
   static constexpr const char* kName = "large_wish_times_out";
-  static constexpr unsigned kPreemptions = 1;
+  void before() {
+    GateTest::before();
+    MODEL_CHECK(gate->try_take(1));
+  }
   void thread(unsigned index) {
     if (index == 0) {
       const Wait wait{.deadline = Deadline::after(std::chrono::hours(24))};
-      if (take(index, 2, wait)) gate->give(2);
+      MODEL_CHECK(!take(index, 2, wait));
     } else {
       MODEL_CHECK(take(index, 1, Wait{}));
       gate->give(1);
     }
+  }
+  void after() {
+    gate->give(1);
+    GateTest::after();
   }
 };
 
@@ -77,5 +94,6 @@ struct Instead : GateTest<Instead, 2, 1> {
 
 int main(int argc, char** argv) {
   using namespace forebay::model;
-  return run_models<TwoTakers, LargeWishTimesOut, Instead>("credit_gate", argc, argv);
+  return run_models<TwoTakers, LargeAndSmall, LargeWishTimesOut, Instead>("credit_gate", argc,
+                                                                          argv);
 }

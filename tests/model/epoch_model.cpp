@@ -8,19 +8,22 @@
 namespace forebay::model {
 namespace {
 
-/// One guard goes to a worker, which copies it; the copies end in any order around the retire.
-struct Copies : EpochTest<Copies, 3, 1, 2> {
+/// Two copies of a guard on two workers, each of which copies it once more; they end in any order
+/// around the retire.
+struct Copies : EpochTest<Copies, 3, 1, 0> {
   static constexpr const char* kName = "copies";
+  HeldGuard guards[2];
+  void before() {
+    EpochTest::before();
+    fill(0);
+    guards[0] = domain->pin();
+    guards[1] = guards[0];
+  }
   void thread(unsigned index) {
     if (index == 0) {
-      fill(0);
-      HeldGuard guard = domain->pin();
-      HeldGuard copy = guard;
-      boxes[0].send(std::move(guard));
-      boxes[1].send(std::move(copy));
       domain->retire(&objects[0]);
     } else {
-      HeldGuard mine = boxes[index - 1].receive();
+      HeldGuard& mine = guards[index - 1];
       objects[0].hold();
       HeldGuard more = mine;
       mine.reset();
@@ -29,23 +32,50 @@ struct Copies : EpochTest<Copies, 3, 1, 2> {
   }
 };
 
-/// Three epochs, each with a guard, dropped by two workers: nodes come free in order or not.
-struct Epochs : EpochTest<Epochs, 3, 3, 2> {
+/// Three epochs, of which two have a guard, dropped by two workers: nodes come free in order or
+/// not.
+struct Epochs : EpochTest<Epochs, 3, 3, 0> {
   static constexpr const char* kName = "epochs";
+  HeldGuard guards[2];
+  void before() {
+    EpochTest::before();
+    for (int i = 0; i < 3; ++i) fill(i);
+    guards[0] = domain->pin();
+    domain->retire(&objects[0]);
+    guards[1] = domain->pin();
+  }
   void thread(unsigned index) {
     if (index == 0) {
-      for (int i = 0; i < 3; ++i) fill(i);
-      HeldGuard first = domain->pin();
-      domain->retire(&objects[0]);
-      boxes[0].send(std::move(first));
-      HeldGuard second = domain->pin();
       domain->retire(&objects[1]);
-      boxes[1].send(std::move(second));
       domain->retire(&objects[2]);
     } else {
       // Worker 1 pinned before all three were retired, worker 2 after the first was.
-      HeldGuard mine = boxes[index - 1].receive();
       for (unsigned i = index - 1; i < 3; ++i) objects[i].hold();
+      guards[index - 1].reset();
+    }
+  }
+};
+
+/// The issuer pins and retires while a worker drops the guard of an older epoch.
+struct PinWhileDropping : EpochTest<PinWhileDropping, 2, 3, 0> {
+  static constexpr const char* kName = "pin_while_dropping";
+  HeldGuard first;
+  void before() {
+    EpochTest::before();
+    for (int i = 0; i < 3; ++i) fill(i);
+    first = domain->pin();
+    domain->retire(&objects[0]);
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      HeldGuard second = domain->pin();
+      domain->retire(&objects[1]);
+      objects[1].hold();
+      second.reset();
+      domain->retire(&objects[2]);
+    } else {
+      for (int i = 0; i < 3; ++i) objects[i].hold();
+      first.reset();
     }
   }
 };
@@ -72,41 +102,52 @@ struct HeldBackOrNot : EpochTest<HeldBackOrNot, 2, 2, 1> {
 };
 
 /// Guards that outlive the domain, which is destroyed while they are dropped.
-struct GuardsOutliveDomain : EpochTest<GuardsOutliveDomain, 3, 2, 2> {
+struct GuardsOutliveDomain : EpochTest<GuardsOutliveDomain, 3, 2, 0> {
   static constexpr const char* kName = "guards_outlive_domain";
+  HeldGuard guards[2];
+  void before() {
+    EpochTest::before();
+    fill(0);
+    fill(1);
+    guards[0] = domain->pin();
+    domain->retire(&objects[0]);
+    guards[1] = domain->pin();
+  }
   void thread(unsigned index) {
     if (index == 0) {
-      fill(0);
-      fill(1);
-      boxes[0].send(domain->pin());
-      domain->retire(&objects[0]);
-      boxes[1].send(domain->pin());
       domain->retire(&objects[1]);
       domain.reset();
     } else {
-      HeldGuard mine = boxes[index - 1].receive();
       objects[index - 1].hold();
+      guards[index - 1].reset();
     }
   }
 };
 
-/// As Epochs with two workers on one epoch, where memory for a node may not be had.
-struct ShortMemory : EpochTest<ShortMemory, 3, 3, 2> {
+/// As Epochs, where memory for a node may not be had.
+struct ShortMemory : EpochTest<ShortMemory, 3, 3, 0> {
   static constexpr const char* kName = "short_memory";
+  HeldGuard guards[2];
+  void before() {
+    EpochTest::before();
+    for (int i = 0; i < 3; ++i) fill(i);
+    g_memory_may_be_short = true;
+    guards[0] = domain->pin();
+    domain->retire(&objects[0]);
+    guards[1] = domain->pin();
+  }
   void thread(unsigned index) {
     if (index == 0) {
-      for (int i = 0; i < 3; ++i) fill(i);
-      g_memory_may_be_short = true;
-      boxes[0].send(domain->pin());
-      domain->retire(&objects[0]);
-      boxes[1].send(domain->pin());
       domain->retire(&objects[1]);
       domain->retire(&objects[2]);
-      g_memory_may_be_short = false;
     } else {
-      HeldGuard mine = boxes[index - 1].receive();
       objects[index - 1].hold();
+      guards[index - 1].reset();
     }
+  }
+  void after() {
+    g_memory_may_be_short = false;
+    EpochTest::after();
   }
 };
 
@@ -147,19 +188,19 @@ struct RetireLast : EpochTest<RetireLast, 2, 3, 1> {
   }
 };
 
-/// The limit folds the issuer's pins into the shared count while workers drop.
-struct Limit : EpochTest<Limit, 2, 2, 2> {
+/// The limit folds the issuer's pins into the shared count while a worker drops.
+struct Limit : EpochTest<Limit, 2, 2, 0> {
   static constexpr const char* kName = "limit";
+  HeldGuard guards[2];
   void before() {
     EpochTest::before();
     domain = std::make_unique<Domain>(2);
+    fill(0);
+    fill(1);
+    for (HeldGuard& guard : guards) guard = domain->pin();
   }
   void thread(unsigned index) {
     if (index == 0) {
-      fill(0);
-      fill(1);
-      boxes[0].send(domain->pin());
-      boxes[1].send(domain->pin());
       HeldGuard third;
       bool refused = false;
       try {
@@ -172,9 +213,9 @@ struct Limit : EpochTest<Limit, 2, 2, 2> {
       third.reset();
       domain->retire(&objects[1]);
     } else {
-      for (int i = 0; i < 2; ++i) {
-        HeldGuard mine = boxes[i].receive();
+      for (HeldGuard& guard : guards) {
         objects[0].hold();
+        guard.reset();
       }
     }
   }
@@ -212,6 +253,6 @@ struct Watched : EpochTest<Watched, 2, 1, 1> {
 
 int main(int argc, char** argv) {
   using namespace forebay::model;
-  return run_models<Copies, Epochs, HeldBackOrNot, GuardsOutliveDomain, ShortMemory, RetireLast,
-                    Limit, Watched>("epoch", argc, argv);
+  return run_models<Copies, Epochs, PinWhileDropping, HeldBackOrNot, GuardsOutliveDomain,
+                    ShortMemory, RetireLast, Limit, Watched>("epoch", argc, argv);
 }

@@ -307,9 +307,9 @@ struct ModelPolicy {
 
   static constexpr bool kCanSpin = false;
   static void yield() { rl::yield(1, rl::debug_info("", "yield", 0)); }
-  // As the machine's: no small number.
+  // As the machine's: no small number. What is before and after the threads is the first one's.
   static std::uintptr_t this_thread() {
-    return 64 + static_cast<std::uintptr_t>(rl::ctx().current_thread());
+    return 64 + (g_threads_run ? static_cast<std::uintptr_t>(rl::ctx().current_thread()) : 0);
   }
 
  private:
