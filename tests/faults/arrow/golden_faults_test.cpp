@@ -23,18 +23,13 @@ using forebay::test::SocketReceiver;
 using forebay::test::times;
 using forebay::test::Wire;
 
-class GoldenFaults : public ::testing::Test {
+class GoldenFaults : public ForeignData {
  protected:
   void SetUp() override {
-    const char* const data = std::getenv("FOREBAY_TEST_DATA");
-    const auto folder = (data != nullptr ? std::filesystem::path(data)
-                                         : source_dir().parent_path() / "shared" / "data") /
-                        "arrow-ipc" / "golden";
-    if (!std::filesystem::is_directory(folder)) {
-      if (std::getenv("CI") != nullptr) FAIL() << folder << " is missing";
-      GTEST_SKIP() << folder << " is missing: the streams of other implementations are not read";
-    }
-    for (const auto& path : files_in(folder, ".stream")) streams_.push_back(file_bytes(path));
+    ForeignData::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    for (const auto& path : files_in(folder_ / "golden", ".stream"))
+      streams_.push_back(file_bytes(path));
     ASSERT_GE(streams_.size(), 69u);
   }
 

@@ -15,22 +15,6 @@
 namespace forebay::arrow::test {
 namespace {
 
-std::filesystem::path data_dir() {
-  if (const char* const dir = std::getenv("FOREBAY_TEST_DATA")) return dir;
-  return source_dir().parent_path() / "shared" / "data";
-}
-
-class ForeignData : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = data_dir() / "arrow-ipc";
-    if (std::filesystem::is_directory(folder_)) return;
-    if (std::getenv("CI") != nullptr) FAIL() << folder_ << " is missing";
-    GTEST_SKIP() << folder_ << " is missing: the streams of other implementations are not read";
-  }
-  std::filesystem::path folder_;
-};
-
 TEST_F(ForeignData, EveryGoldenStreamDecodesToItsJsonValuesUnderEveryChunking) {
   const TemporaryFolder texts;
   ASSERT_TRUE(run_script("golden_values.py", {folder_ / "golden", texts.path()}));

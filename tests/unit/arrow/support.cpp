@@ -118,6 +118,16 @@ std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder,
   return files;
 }
 
+void ForeignData::SetUp() {
+  const char* const data = std::getenv("FOREBAY_TEST_DATA");
+  folder_ = (data != nullptr ? std::filesystem::path(data)
+                             : source_dir().parent_path() / "shared" / "data") /
+            "arrow-ipc";
+  if (std::filesystem::is_directory(folder_)) return;
+  if (std::getenv("CI") != nullptr) FAIL() << folder_ << " is missing";
+  GTEST_SKIP() << folder_ << " is missing: the streams of other implementations are not read";
+}
+
 std::string ipc_stream(const ::arrow::RecordBatchVector& batches,
                        const ::arrow::ipc::IpcWriteOptions& options) {
   const auto sink = ::arrow::io::BufferOutputStream::Create().ValueOrDie();

@@ -4,6 +4,7 @@
 // What Arrow's tests share: bytes cut into chunks, streams made with pyarrow, verdicts.
 
 #include <arrow/record_batch.h>
+#include <gtest/gtest.h>
 
 #include <cstddef>
 #include <filesystem>
@@ -64,6 +65,15 @@ class TemporaryFolder {
 /// The files in a folder with the given end of name, sorted.
 [[nodiscard]] std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder,
                                                           std::string_view extension);
+
+/// For tests that read the streams of other implementations, in `folder_`: skipped aloud where they
+/// are missing, but in CI, where they must not be. FOREBAY_TEST_DATA says where they lie, if not
+/// beside the checkout.
+class ForeignData : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  std::filesystem::path folder_;
+};
 
 /// A stream of the given batches as Arrow writes it.
 [[nodiscard]] std::string ipc_stream(const ::arrow::RecordBatchVector& batches,
