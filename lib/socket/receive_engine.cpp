@@ -96,8 +96,8 @@ void ReceiveEngine::add_to(ReceiverStats& stats) const noexcept {
 
 ReceiveEngine::Step ReceiveEngine::step(const Wait& wait, Starving starving) {
   if (ended_) return Step::ended;
-  if (core_.is_cancelled()) return end(nullptr);
   try {
+    // Also looks whether the stream was cancelled.
     if (const Step room = make_room(wait, starving); room != Step::progress) {
       return room == Step::ended ? end(nullptr) : room;
     }
