@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plants faults in the library, one at a time, and sees whether a test catches them.
 
-    run.py --build-dir build/dev [--only TEXT] [--jobs N] [--list]
+    run.py --build-dir build/dev [--only TEXT]... [--jobs N] [--list]
 
 The faults stand in *.toml beside this file: exact text of a source, and what stands there instead.
 For each, one translation unit is compiled with the change and linked in front of the objects of a
@@ -149,12 +149,15 @@ def attempt(build, fault):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build" / "dev")
-    arguments.add_argument("--only", default="", help="faults whose file or words contain this")
+    arguments.add_argument("--only", action="append", default=[],
+                           help="faults whose file or words contain this; may be said again")
     arguments.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments.add_argument("--list", action="store_true", help="check the texts, plant nothing")
     options = arguments.parse_args()
     everything = read_faults()
-    faults = [fault for fault in everything if options.only in f"{fault.file} {fault.what}"]
+    faults = [fault for fault in everything
+              if not options.only
+              or any(text in f"{fault.file} {fault.what}" for text in options.only)]
     if options.list:
         misplaced = [fault for fault in faults if fault.planted() is None]
         for fault in misplaced:

@@ -204,12 +204,12 @@ TEST(Overlap, CostsNoMoreThanTheBody) {
   const std::int64_t rows = 8192;
   std::string bytes = ipc_stream({int64_batch(columns, rows)});
   const std::size_t body = bytes.size() - kMarkerBytes - columns * rows * 8;
-  // Every column but the second is made to lie at the body's beginning.
+  // Every column but the first two is made to take the whole body.
   for (int column = 2; column < columns; ++column) {
     const std::string place = bytes_of(column * rows * 8) + bytes_of(rows * 8);
     const std::size_t at = bytes.find(place);
     ASSERT_LT(at, body);
-    bytes.replace(at, 8, bytes_of(std::int64_t{0}));
+    bytes.replace(at, 16, bytes_of(std::int64_t{0}) + bytes_of(columns * rows * 8));
   }
   Stream stream = stream_of(bytes, {"60000", 60000});
   const auto reader = RecordBatchReader::open(stream.reader);

@@ -136,6 +136,12 @@ TEST(ZeroCopy, AColumnThatIsNotThereIsTheCallersMistake) {
   ReadOptions options;
   options.columns = {"c3"};
   EXPECT_THROW((void)RecordBatchReader::open(stream.reader, options), std::invalid_argument);
+  for (const int number : {3, -1}) {
+    Stream other = stream_of(ipc_stream({int64_batch(3, 10)}));
+    ReadOptions by_number;
+    by_number.ipc.included_fields = {0, number};
+    EXPECT_THROW((void)RecordBatchReader::open(other.reader, by_number), std::invalid_argument);
+  }
 }
 
 TEST(ZeroCopy, BatchesOutliveReaderAndStream) {

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "unit/core/allocation.h"
 #include "unit/core/support.h"
 
 namespace forebay::test {
@@ -155,6 +156,60 @@ TEST(ChunkPool, BlocksOutliveThePool) {
 }
 
 // --- Leases --------------------------------------------------------------------------------------
+
+TEST(ChunkPool, FailedAllocationCostsNoCredit) {
+  PoolOptions options;
+  options.block_bytes = options.large_block_bytes = 4096;
+  options.budget_bytes = 2 * 4096;
+  ChunkPool pool(options);
+  {
+    const FailingAllocation failing(0);
+    EXPECT_THROW((void)pool.try_acquire(), std::bad_alloc);
+    ASSERT_TRUE(failing.failed());
+  }
+  EXPECT_EQ(pool.available_bytes(), options.budget_bytes);
+  EXPECT_EQ(pool.allocated_bytes(), 0u);
+
+  PoolLease lease(pool, 4096);
+  {
+    const FailingAllocation failing(0);
+    EXPECT_THROW((void)lease.acquire(4096, false), std::bad_alloc);
+    ASSERT_TRUE(failing.failed());
+  }
+  const std::optional<PoolBlock> reserved = lease.acquire(4096, false);
+  const std::optional<PoolBlock> shared = lease.acquire(4096, false);
+  EXPECT_TRUE(reserved);
+  EXPECT_TRUE(shared);
+}
+
+TEST(ChunkPool, LeavesNoMemoryBehind) {
+  PoolOptions options;
+  options.block_bytes = options.large_block_bytes = 4096;
+  options.budget_bytes = 4 * 4096;
+  const std::int64_t alive = allocations_alive();
+  {
+    ChunkPool pool(options);
+    { const PoolBlock block = pool.acquire(); }
+    PoolLease lease(pool, 0);
+    { const std::optional<PoolBlock> block = lease.acquire(4096, false); }
+  }
+  EXPECT_EQ(allocations_alive(), alive);
+}
+
+TEST(PoolLease, BlockIsOfTheSizeThatWasAskedForWhateverCameBackBefore) {
+  const ChunkPool pool(limits(4));
+  for (const bool largest_first : {false, true}) {
+    for (std::size_t i = 0; i < 60; ++i) {
+      const std::size_t bytes = 4096 + 1000 * (largest_first ? 60 - i : i);
+      // Its blocks go to the pool's lists with it.
+      PoolLease lease(pool, 0);
+      const std::optional<PoolBlock> block = lease.acquire(bytes, false);
+      ASSERT_TRUE(block);
+      ASSERT_EQ(block->capacity(), PoolLease::charge_for(bytes));
+      ASSERT_GE(block->capacity(), bytes);
+    }
+  }
+}
 
 TEST(PoolLease, ReserveIsTakenFromTheBudgetAndGivenBack) {
   const ChunkPool pool(limits(4));
@@ -302,6 +357,23 @@ TEST_F(DetachedShares, GiveTheBudgetBackAndBoundedOnesDoNot) {
   bounded.reset();
   table.clear();
   EXPECT_EQ(pool.available_bytes(), 4 * kBlock);
+}
+
+TEST_F(DetachedShares, LeaveABlockAsGoodAsNew) {
+  const ChunkPool pool(limits(1));
+  PoolLease lease(pool, 0);
+  const std::byte* memory = nullptr;
+  // Whether a share or the stream let go of it last, the next round finds the same block.
+  for (int round = 0; round < 4; ++round) {
+    SharedBytes share = share_of(lease, Retention::bounded);
+    EXPECT_EQ(pool.available_bytes(), 0u) << round;
+    if (round != 0) {
+      EXPECT_EQ(share.data(), memory);
+    }
+    memory = share.data();
+    share.reset();
+    EXPECT_EQ(pool.available_bytes(), kBlock) << round;
+  }
 }
 
 TEST_F(DetachedShares, GiveTheReserveBack) {

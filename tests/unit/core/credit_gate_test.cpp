@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "unit/core/support.h"
@@ -46,6 +48,34 @@ class Waiter {
   std::atomic<WaitStatus> status_{WaitStatus::ready};
   std::jthread thread_;
 };
+
+// The machine's policy, and something that happens just before a lock is taken.
+struct InterruptedPolicy : detail::SystemPolicy {
+  class mutex {
+   public:
+    void lock() {
+      if (g_interruption) std::exchange(g_interruption, nullptr)();
+      mutex_.lock();
+    }
+    void unlock() { mutex_.unlock(); }
+
+   private:
+    std::mutex mutex_;
+  };
+  static inline std::function<void()> g_interruption;
+};
+
+TEST(CreditGate, GrantsWhatCameBetweenTheLookAndTheQueue) {
+  detail::CreditGate<InterruptedPolicy> gate(0);
+  BasicEventCount<InterruptedPolicy> event{0};
+  // Whoever gives it finds nobody in the queue to grant it to.
+  InterruptedPolicy::g_interruption = [&gate] { gate.give(1); };
+
+  const auto taken = gate.take(1, {.deadline = Deadline::after(10s)}, event, kNever);
+
+  EXPECT_TRUE(taken.granted);
+  EXPECT_EQ(event.stats().parks, 0U);
+}
 
 TEST(CreditGate, TakesWhatIsThereAndNoMore) {
   Gate gate(10);

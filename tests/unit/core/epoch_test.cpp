@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "forebay/spsc_queue.h"
+#include "unit/core/allocation.h"
 #include "unit/core/support.h"
 
 namespace forebay::test {
@@ -143,6 +144,28 @@ TEST(EpochDomain, ReclaimsTheLastObjectAfterAllOthers) {
   EXPECT_TRUE(order.empty());
   guard.reset();
   EXPECT_EQ(order, (std::vector<Object*>{&object, &last}));
+}
+
+TEST(EpochDomain, ReclaimsTheLastObjectAfterThoseThatFoundNoMemoryForAnEpoch) {
+  std::vector<Object*> order;
+  order.reserve(3);
+  Object first;
+  Object second;
+  Object last;
+  first.order = second.order = last.order = &order;
+  Guard guard;
+  EpochDomain domain;
+  guard = domain.pin();
+  for (Object* const object : {&first, &second}) {
+    const FailingAllocation failing(0);
+    domain.retire(object);
+    ASSERT_TRUE(failing.failed());
+  }
+  domain.retire_last(&last);
+  EXPECT_TRUE(order.empty());
+  guard.reset();
+  ASSERT_EQ(order.size(), 3U);
+  EXPECT_EQ(order.back(), &last);
 }
 
 TEST(EpochDomain, LetsTheLastObjectBeTheHomeOfTheDomain) {

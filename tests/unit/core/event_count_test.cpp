@@ -27,8 +27,9 @@ struct Parking {
   EventCount event{0};
   std::atomic<bool> flag{false};
 
+  // Until the waiter, which is the only other thread that does anything, sleeps in the kernel.
   void await_parked(std::uint64_t parks = 1) {
-    eventually([&] { return event.stats().parks >= parks && event.has_waiter(); });
+    eventually([&] { return event.stats().parks >= parks && others_sleep(); });
   }
   WaitStatus await(Deadline deadline = Deadline::never(), std::stop_token stop = {}) {
     return event.await([this] { return flag.load(std::memory_order_acquire); }, deadline, stop);

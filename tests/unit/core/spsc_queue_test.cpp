@@ -89,6 +89,22 @@ TYPED_TEST(SpscQueueLayout, KeepsOrderWhenPushedAndPoppedInBulk) {
   EXPECT_GT(popped, 200U);
 }
 
+TYPED_TEST(SpscQueueLayout, PopsInBulkExactlyWhatIsAskedForWhereverALineEnds) {
+  SpscQueue<TypeParam> queue(32);
+  std::uint64_t number = 0;
+  // Of every length, from every place of a line.
+  for (std::size_t length = 1; length <= 32; ++length) {
+    for (std::size_t begin = 0; begin < SpscQueue<TypeParam>::kItemsPerLine; ++begin) {
+      std::vector<TypeParam> out(length);
+      for (std::uint64_t i = 0; i < length; ++i) ASSERT_TRUE(queue.try_push(TypeParam(number + i)));
+      ASSERT_EQ(queue.try_pop_n(out), length);
+      for (const TypeParam& item : out) ASSERT_EQ(item.low, number++);
+      ASSERT_TRUE(queue.try_push(TypeParam(number++)));
+      ASSERT_TRUE(queue.try_pop(out.front()));
+    }
+  }
+}
+
 TYPED_TEST(SpscQueueLayout, LooksAheadInOrderAndChangesNothing) {
   SpscQueue<TypeParam> queue(20);
   for (std::uint64_t i = 0; i < 15; ++i) ASSERT_TRUE(queue.try_push(TypeParam(i)));

@@ -39,6 +39,18 @@ TEST(StreamBound, CapacityCountsNotPayload) {
   EXPECT_EQ(try_add(writer, "x"), PushStatus::would_block);
 }
 
+TEST(StreamBound, CapacityHasToFitNotPayload) {
+  std::string roomy = test::pattern(100);
+  roomy.reserve(1000);
+  Chunk large = Chunk::adopt(std::move(roomy));
+  auto [writer, reader] = make_stream(test::single_threaded(1000));
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::ok);
+
+  EXPECT_EQ(writer.try_add_next_chunk(large), PushStatus::would_block);
+
+  EXPECT_EQ(reader.stats().bytes_peak, 1u);
+}
+
 TEST(StreamBound, ItemsAreAdmittedUpToTheBound) {
   auto [writer, reader] = make_stream(test::single_threaded(1000, 3));
 
@@ -134,6 +146,68 @@ TEST(StreamBound, EveryTryReadMakesRoomForAPollingWriter) {
   EXPECT_EQ(result.available, 10u);
   EXPECT_EQ(try_add(writer, "abc"), PushStatus::ok);
   EXPECT_EQ(text(reader.read(12)), "0123456789ab");
+}
+
+TEST(StreamBound, ReadThatWouldWaitGivesEverySlotBack) {
+  const StreamOptions options = test::single_threaded(1000, 16);
+  std::size_t most = 0;
+  {
+    auto [writer, reader] = make_stream(options);
+    while (try_add(writer, "a") == PushStatus::ok) ++most;
+  }
+  auto [writer, reader] = make_stream(options);
+  for (std::size_t i = 0; i < most; ++i) ASSERT_EQ(try_add(writer, "a"), PushStatus::ok);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(text(reader.read(1)), "a");
+
+  EXPECT_EQ(reader.try_read(most).status, ReadStatus::would_block);
+
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(try_add(writer, "b"), PushStatus::ok) << i;
+  EXPECT_EQ(reader.stats().bytes_copied, 0u);
+}
+
+TEST(StreamBound, ReadThatWouldWaitTellsOfTheLeastThatItGaveBack) {
+  auto [writer, reader] = make_stream(test::single_threaded(64));
+  EXPECT_EQ(try_add(writer, "abcd"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, test::pattern(60)), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "efgh"), PushStatus::would_block);
+  EXPECT_EQ(reader.skip(4), 4u);
+
+  EXPECT_EQ(reader.try_read(64).status, ReadStatus::would_block);
+
+  // Once it is told, the writer has room, and nothing has to be gathered to make some.
+  EXPECT_EQ(reader.stats().bytes_copied, 0u);
+  EXPECT_EQ(try_add(writer, "efgh"), PushStatus::ok);
+}
+
+TEST(StreamBound, ReaderThatWaitsWakesAWriterThatHasRoomInAFullStream) {
+  auto [writer, reader] = make_stream(test::small(10));
+  EXPECT_EQ(try_add(writer, "01"), PushStatus::ok);
+  EXPECT_EQ(try_add(writer, "23456789"), PushStatus::ok);
+  auto added = std::async(std::launch::async, [&own = writer] { own.add_next_chunk(chunk("ab")); });
+  test::await_parked_writer(reader);
+
+  // The first two bytes make room, but too little to wake the writer for; the wait has to do it.
+  EXPECT_EQ(text(reader.read(2)), "01");
+  EXPECT_EQ(text(reader.read(10)), "23456789ab");
+  added.get();
+}
+
+TEST(StreamBound, WriterSleepsOnUntilHalfOfTheBoundIsFree) {
+  auto [writer, reader] = make_stream(test::small(64));
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(try_add(writer, "01234567"), PushStatus::ok);
+  auto added = std::async(std::launch::async, [&own = writer] { own.add_next_chunk(chunk("x")); });
+  test::await_parked_writer(reader);
+
+  // The last of what was read is held for its view.
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(reader.read(8).size(), 8u);
+  test::eventually(&test::others_sleep);
+  EXPECT_EQ(added.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  EXPECT_EQ(reader.stats().writer.spurious_wakes, 0u);
+
+  // Now it is, and the reader need not wait for the writer to hear of it.
+  EXPECT_EQ(reader.read(8).size(), 8u);
+  added.get();
+  EXPECT_EQ(reader.stats().reader.waits, 0u);
 }
 
 TEST(StreamBound, ReadWithoutAStarvedWriterGathersNothingEarly) {

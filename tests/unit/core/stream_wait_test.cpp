@@ -233,6 +233,51 @@ TEST(StreamCallback, WaitingReadTakesTheCallbackBack) {
   EXPECT_EQ(calls.count, 0);
 }
 
+// A wait that never sleeps must take the callback back all the same.
+TEST(StreamCallback, SpinningReadTakesTheCallbackBack) {
+  Calls calls;
+  StreamOptions options;
+  options.spin_max = std::chrono::seconds(1);
+  auto [writer, reader] = make_stream(options);
+  EXPECT_TRUE(reader.on_readable(&Calls::add, &calls));
+  auto read = std::async(std::launch::async, [&own = reader] { return text(own.read(1)); });
+  test::eventually([&own = writer] { return own.stats().reader.waits != 0; });
+
+  writer.add_next_chunk(chunk("a"));
+
+  EXPECT_EQ(read.get(), "a");
+  EXPECT_EQ(calls.count, 0);
+}
+
+TEST(StreamCallback, SpinningAddTakesTheCallbackBack) {
+  Calls calls;
+  StreamOptions options = test::small(4);
+  options.spin_max = std::chrono::seconds(1);
+  auto [writer, reader] = make_stream(options);
+  EXPECT_EQ(try_add(writer, "abcd"), PushStatus::ok);
+  EXPECT_TRUE(writer.on_writable(&Calls::add, &calls));
+  auto added =
+      std::async(std::launch::async, [&own = writer] { own.add_next_chunk(chunk("efgh")); });
+  test::eventually([&own = reader] { return own.stats().writer.waits != 0; });
+
+  EXPECT_EQ(reader.skip(4), 4u);
+  EXPECT_EQ(text(reader.read(4)), "efgh");
+
+  added.get();
+  EXPECT_EQ(calls.count, 0);
+}
+
+TEST(StreamCallback, WritableAfterTheEnd) {
+  Calls calls;
+  auto [writer, reader] = make_stream(test::small(4));
+  EXPECT_EQ(try_add(writer, "abcd"), PushStatus::ok);
+  EXPECT_TRUE(writer.on_writable(&Calls::add, &calls));
+
+  writer.finish();
+
+  EXPECT_EQ(calls.count, 1);
+}
+
 TEST(StreamCallback, WritableWhenWhatDidNotFitDoes) {
   Calls calls;
   auto [writer, reader] = make_stream(test::small(10));

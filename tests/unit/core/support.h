@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <span>
 #include <string>
@@ -52,12 +53,28 @@ void eventually(Condition&& condition) {
   while (!condition()) std::this_thread::yield();
 }
 
-/// Until the reader, or the writer, is about to sleep for the `parks`th time.
+/// Whether the kernel says of every other thread of the process that it sleeps.
+[[nodiscard]] inline bool others_sleep() {
+  const std::string own = std::to_string(::gettid());
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    if (thread.path().filename() == own) continue;
+    std::ifstream file(thread.path() / "stat");
+    std::string stat;
+    std::getline(file, stat);
+    // The state stands behind the name in brackets; a thread that is gone has none.
+    const std::size_t name_end = stat.rfind(')');
+    if (name_end != std::string::npos && stat.compare(name_end, 3, ") S") != 0) return false;
+  }
+  return true;
+}
+
+/// Until the reader, or the writer, went to sleep for the `parks`th time, and every other thread
+/// sleeps: what it misses from then on, nobody makes up for.
 inline void await_parked_reader(const StreamWriter& writer, std::uint64_t parks = 1) {
-  eventually([&] { return writer.stats().reader.parks >= parks; });
+  eventually([&] { return writer.stats().reader.parks >= parks && others_sleep(); });
 }
 inline void await_parked_writer(const StreamReader& reader, std::uint64_t parks = 1) {
-  eventually([&] { return reader.stats().writer.parks >= parks; });
+  eventually([&] { return reader.stats().writer.parks >= parks && others_sleep(); });
 }
 
 /// A bound so small that each of its effects can be counted; a thread that waits parks at once.

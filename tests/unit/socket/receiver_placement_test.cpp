@@ -245,6 +245,24 @@ TEST_P(Placement, HalfABodyIsDeliveredBeforeAReset) {
   EXPECT_LE(done, sent.size());
 }
 
+TEST(PlacementInline, HalfAHeadIsNoSliceUntilItIsWhole) {
+  ArrowStream stream;
+  stream.add_message(500, 400'000);
+  const std::size_t head = stream.messages[0].head_bytes;
+  Wire wire = socket_pair();
+  SocketReceiver receiver(std::move(wire.near), ReceiverOptions{.mode = ReceiveMode::inline_,
+                                                                .framing = Framing::arrow_ipc});
+  StreamReader& reader = receiver.reader();
+  ASSERT_TRUE(write_all(wire.far, stream.bytes().substr(0, 100)));
+
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(receiver.stats().system_calls, 3u);  // The prefix, the first part, and no more.
+  EXPECT_EQ(reader.stats().bytes_in, 0u);
+
+  ASSERT_TRUE(write_all(wire.far, stream.bytes().substr(100, head - 100)));
+  EXPECT_TRUE(same(reader.read(head), stream.bytes().substr(0, head)));
+}
+
 TEST_P(Placement, HalfAHeadIsDeliveredBeforeTheEnd) {
   ArrowStream stream;
   stream.add_message(500, 400'000);
