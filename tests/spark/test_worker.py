@@ -196,6 +196,42 @@ class CommandLine(unittest.TestCase):
         self.assertIn("ProtocolError: instead of START_OF_INIT_MESSAGE (-8) came -42", out)
 
 
+def map_task(stream, name, payload="", context="{}"):
+    """One task of Spark's with a map function."""
+    none = struct.pack(">i", 0)
+    init = none + text("cpp") + text(context) + text("/tmp") + none + b"\0" + none
+    init += struct.pack(">i", 207) + none + none
+    init += struct.pack(">iiibi", 1, 1, 0, 0, 1) + text(f"FOREBAY1\0{name}\0{payload}") + bytes(8)
+    return struct.pack(">ii", -8, len(init)) + init + stream + struct.pack(">i", -4)
+
+
+class Memory(unittest.TestCase):
+    def test_of_a_worker_stays_within_64_mib_at_batches_of_10000_rows(self):
+        columns = [pa.array(range(10_000)) for _ in range(4)]
+        rows = pa.StructArray.from_arrays(columns, names=list("abcd"))
+        batch = pa.RecordBatch.from_arrays([rows], names=["struct"])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            for _ in range(500):  # More than twice what a worker may have.
+                writer.write_batch(batch)
+        task = map_task(sink.getvalue().to_pybytes(), "identity")
+        with tempfile.TemporaryDirectory() as folder, Daemon(folder) as daemon:
+            connection, pid, _ = daemon.connect()
+            sender = threading.Thread(target=connection.sendall, args=(task,))
+            sender.start()
+            size, end = 0, b""
+            while end != struct.pack(">iii", -1, 0, -4):
+                part = connection.recv(1 << 20)
+                self.assertTrue(part)
+                size, end = size + len(part), (end + part)[-12:]
+            sender.join()
+            self.assertGreater(size, 128 << 20)
+            with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                peak = next(line for line in status if line.startswith("VmHWM:"))
+            self.assertLess(int(peak.split()[1]), 64 << 10)
+            connection.close()
+
+
 class Recording(unittest.TestCase):
     def test_replayed_gives_the_same_answer_and_holds_no_secret(self):
         rows = pa.StructArray.from_arrays([pa.array(range(50_000))], names=["id"])
@@ -204,13 +240,8 @@ class Recording(unittest.TestCase):
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             for _ in range(4):
                 writer.write_batch(batch)
-        none = struct.pack(">i", 0)
-        context = '{"isBarrier":true,"secret":"%s"}'
-        init = none + text("cpp") + text(context % BARRIER_SECRET) + text("/tmp") + none + b"\0" + none
-        init += struct.pack(">i", 207) + none + none
-        init += struct.pack(">iiibi", 1, 1, 0, 0, 1) + text("FOREBAY1\0add\0" + "5") + bytes(8)
-        task = struct.pack(">ii", -8, len(init)) + init + sink.getvalue().to_pybytes()
-        task += struct.pack(">i", -4)
+        context = '{"isBarrier":true,"secret":"%s"}' % BARRIER_SECRET
+        task = map_task(sink.getvalue().to_pybytes(), "add", "5", context)
         with tempfile.TemporaryDirectory() as folder:
             with Daemon(FOREBAY_RECORD=folder) as daemon:
                 connection, pid, _ = daemon.connect()
