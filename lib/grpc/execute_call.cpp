@@ -232,11 +232,13 @@ void ExecuteCall::take_data() {
     stats_.bytes_adopted += adopted_.size();
     pending_.push_back(Chunk::adopt(std::move(adopted_)));
   } else {
-    stats_.bytes_in += data_->size() - data_offset_;
-    if (lease_) {
-      std::move(*data_).to_aligned_chunks(data_offset_, *lease_, pending_, copies);
-    } else {
+    const std::size_t size = data_->size() - data_offset_;
+    stats_.bytes_in += size;
+    if (!lease_) {
       std::move(*data_).to_chunks(data_offset_, pending_, copies);
+    } else if (!std::move(*data_).to_aligned_chunks(data_offset_, *lease_, pending_, copies)) {
+      return perform(session_.received_garbage("data of " + std::to_string(size) +
+                                               " bytes that is not one whole Arrow message"));
     }
   }
   stats_.bytes_gathered += copies.gathered;

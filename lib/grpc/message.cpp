@@ -95,8 +95,11 @@ void ReceivedMessage::to_chunks(std::size_t offset, std::deque<Chunk>& to, Copie
   add_chunks(offset, size_, to, copies);
 }
 
-std::size_t ReceivedMessage::arrow_head_bytes(std::size_t offset) const {
+std::optional<std::size_t> ReceivedMessage::arrow_head_bytes(std::size_t offset) const {
+  constexpr std::size_t kPrefixBytes = 8;
+  using Part = ArrowFrameScanner::Part;
   ArrowFrameScanner scanner;
+  const std::size_t size = size_ - offset;
   std::size_t head = 0;
   std::size_t at = 0;
   for (const auto& slice : slices_) {
@@ -105,23 +108,32 @@ std::size_t ReceivedMessage::arrow_head_bytes(std::size_t offset) const {
     at += bytes.size();
     bytes = bytes.subspan(skipped);
     while (!bytes.empty()) {
-      if (scanner.part() == ArrowFrameScanner::Part::body) return head;
-      // What cannot be followed is not placed; whoever reads it says what is wrong.
-      if (scanner.part() == ArrowFrameScanner::Part::opaque) return size_ - offset;
       const std::size_t taken = scanner.consume(bytes);
       head += taken;
       bytes = bytes.subspan(taken);
+      if (scanner.part() == Part::opaque) return std::nullopt;
+      if (scanner.part() == Part::body) {
+        if (scanner.left() != size - head) return std::nullopt;
+        return head;
+      }
+      // Back at the beginning: the message had no body.
+      if (scanner.part() == Part::prefix && scanner.exact_bytes() == kPrefixBytes) {
+        if (head != size) return std::nullopt;
+        return head;
+      }
     }
   }
-  return head;
+  return std::nullopt;
 }
 
-void ReceivedMessage::to_aligned_chunks(std::size_t offset, PoolLease& lease, std::deque<Chunk>& to,
+bool ReceivedMessage::to_aligned_chunks(std::size_t offset, PoolLease& lease, std::deque<Chunk>& to,
                                         Copies& copies) && {
-  const std::size_t begin = offset + arrow_head_bytes(offset);
+  const auto head = arrow_head_bytes(offset);
+  if (!head) return false;
+  const std::size_t begin = offset + *head;
   add_chunks(offset, begin, to, copies);
   const std::size_t body_bytes = size_ - begin;
-  if (body_bytes == 0) return;
+  if (body_bytes == 0) return true;
   std::optional<PoolBlock> block;
   try {
     block = lease.acquire(body_bytes, false);
@@ -152,6 +164,7 @@ void ReceivedMessage::to_aligned_chunks(std::size_t offset, PoolLease& lease, st
         Release{[](void* context) noexcept { ::operator delete[](context, std::align_val_t{64}); },
                 own.release()}));
   }
+  return true;
 }
 
 ::grpc::ByteBuffer data_message(std::vector<Chunk> pieces, std::size_t size) {

@@ -35,14 +35,16 @@ class ReceivedMessage {
 
   // Adds the bytes from `offset` on as chunks that hold gRPC's memory.
   void to_chunks(std::size_t offset, std::deque<Chunk>& to, Copies& copies) &&;
-  // The same, but the body of an Arrow message is one aligned chunk, in a block of the lease when
-  // there is one to be had.
-  void to_aligned_chunks(std::size_t offset, PoolLease& lease, std::deque<Chunk>& to,
-                         Copies& copies) &&;
+  // The same, but the body of the Arrow message that the bytes are is one aligned chunk, in a block
+  // of the lease when there is one to be had. False, and nothing added, for bytes that are not one
+  // whole Arrow message.
+  [[nodiscard]] bool to_aligned_chunks(std::size_t offset, PoolLease& lease, std::deque<Chunk>& to,
+                                       Copies& copies) &&;
 
  private:
-  // How many bytes from `offset` on come before an Arrow message's body.
-  std::size_t arrow_head_bytes(std::size_t offset) const;
+  // How many bytes from `offset` on come before the Arrow message's body; nothing when what is
+  // there is not one whole message.
+  std::optional<std::size_t> arrow_head_bytes(std::size_t offset) const;
   void add_chunks(std::size_t begin, std::size_t end, std::deque<Chunk>& to, Copies& copies);
 
   std::vector<::grpc::Slice> slices_;

@@ -60,7 +60,11 @@ Actions Session::broken() {
 
 Actions Session::shut_down(const std::string& reason) {
   Actions actions;
-  if (closed_ || broken_) return actions;
+  if (closed_) return actions;
+  if (broken_) {
+    close(actions);
+    return actions;
+  }
   ExecutionError error{.kind = ErrorKind::worker, .message = "Cancelled: " + reason};
   stop_work(actions);
   if (cancel_seen_ || error_told_) {

@@ -67,22 +67,24 @@ TEST(GrpcCopies, BodiesAreCopiedOnceIntoOneAlignedPiece) {
   const Messages messages;
   std::uint64_t copied = 1;
   std::size_t misplaced = 0;
-  Service service([&](Execution& execution) {
-    execution.ready();
-    std::size_t at = 0;
-    for (const auto& message : messages.stream.messages) {
-      (void)execution.input().skip(message.head_bytes);
-      const std::uint64_t before = execution.input().stats().bytes_copied;
-      const ByteView body = execution.input().read(message.body_bytes);
-      EXPECT_EQ(execution.input().stats().bytes_copied, before);
-      at += message.head_bytes;
-      EXPECT_EQ(std::string_view(body), messages.stream.bytes().substr(at, message.body_bytes));
-      at += message.body_bytes;
-      if (!body.empty() && reinterpret_cast<std::uintptr_t>(body.data()) % 64 != 0) ++misplaced;
-    }
-    copied = execution.input().stats().bytes_copied;
-    drain(execution);
-  });
+  Service service(
+      [&](Execution& execution) {
+        execution.ready();
+        std::size_t at = 0;
+        for (const auto& message : messages.stream.messages) {
+          (void)execution.input().skip(message.head_bytes);
+          const std::uint64_t before = execution.input().stats().bytes_copied;
+          const ByteView body = execution.input().read(message.body_bytes);
+          EXPECT_EQ(execution.input().stats().bytes_copied, before);
+          at += message.head_bytes;
+          EXPECT_EQ(std::string_view(body), messages.stream.bytes().substr(at, message.body_bytes));
+          at += message.body_bytes;
+          if (!body.empty() && reinterpret_cast<std::uintptr_t>(body.data()) % 64 != 0) ++misplaced;
+        }
+        copied = execution.input().stats().bytes_copied;
+        drain(execution);
+      },
+      ServerOptions{});
   ClientSession session = service.client.open(some_init());
   EXPECT_EQ(next_of(session).words, "init");
   messages.send_all(session);
@@ -92,6 +94,41 @@ TEST(GrpcCopies, BodiesAreCopiedOnceIntoOneAlignedPiece) {
   EXPECT_EQ(misplaced, 0u);
   eventually([&] { return service.server.sessions() == 0; });
   EXPECT_EQ(service.server.stats().bytes_gathered, messages.bodies);
+}
+
+TEST(GrpcCopies, DataThatIsNotOneWholeArrowMessageIsAViolation) {
+  ArrowStream stream;
+  stream.add_message(256, 1000);
+  const std::string whole(stream.bytes());
+  ArrowStream empty;
+  empty.add_message(256, 0);
+  const std::string no_body(empty.bytes());
+  std::uint64_t came = 0;
+  Service service(
+      [&](Execution& execution) {
+        execution.ready();
+        while (!execution.input().at_end()) came += execution.input().read_some(SIZE_MAX).size();
+      },
+      ServerOptions{});
+  for (const std::string& data :
+       {whole.substr(0, whole.size() - 8), whole + "x", whole + whole, no_body + no_body,
+        whole.substr(0, 100), whole.substr(0, 4), kArrowEnd, std::string("no Arrow at all")}) {
+    ClientSession session = service.client.open(some_init());
+    EXPECT_EQ(next_of(session).words, "init");
+    send(session, data);
+    const Told told = all_of(session);
+    EXPECT_EQ(told.words, "error protocol, cancel") << data.size();
+    EXPECT_EQ(told.error, "ProtocolError: data of " + std::to_string(data.size()) +
+                              " bytes that is not one whole Arrow message");
+  }
+  EXPECT_EQ(came, 0u);
+  for (const std::string& data : {whole, no_body}) {
+    ClientSession session = service.client.open(some_init());
+    EXPECT_EQ(next_of(session).words, "init");
+    EXPECT_TRUE(send(session, data));
+    EXPECT_TRUE(session.finish());
+    EXPECT_EQ(all_of(session).words, "finish");
+  }
 }
 
 }  // namespace

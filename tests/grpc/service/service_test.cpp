@@ -200,7 +200,7 @@ TEST(GrpcService, DataInAnUnusualEncodingIsDataToo) {
 }
 
 TEST(GrpcService, MessageOfTheLimitPassesAndOneByteMoreBreaksTheCall) {
-  ServerOptions options;
+  ServerOptions options = plain_options();
   options.message_bytes_max = 100'000;
   Service service(drain, options);
   // A tag and a length of three bytes each for the message and for its bytes.
@@ -217,7 +217,7 @@ TEST(GrpcService, MessageOfTheLimitPassesAndOneByteMoreBreaksTheCall) {
 }
 
 TEST(GrpcService, OutputBeyondTheLimitIsAnErrorOfTheSession) {
-  ServerOptions options;
+  ServerOptions options = plain_options();
   options.message_bytes_max = 1000;
   Service service(
       [](Execution& execution) {
@@ -319,7 +319,7 @@ TEST(GrpcService, ClientThatBreaksOffStopsAFunctionThatSends) {
 // --- Bounds --------------------------------------------------------------------------------------
 
 TEST(GrpcService, InputStaysWithinItsBound) {
-  ServerOptions options;
+  ServerOptions options = plain_options();
   options.input_bytes_max = 256 << 10;
   std::uint64_t peak = 0;
   Service service(
@@ -383,7 +383,7 @@ TEST(GrpcService, SlowSessionsStallNeitherOthersNorManage) {
 }
 
 TEST(GrpcService, SessionsBeyondTheLimitAreRefusedAndManageIsNot) {
-  ServerOptions options;
+  ServerOptions options = plain_options();
   options.sessions_max = 2;
   Service service(drain, options);
   ClientSession one = service.client.open(some_init());

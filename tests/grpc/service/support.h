@@ -54,8 +54,15 @@ class Folder {
   std::string path_;
 };
 
+// For data that is not Arrow's.
+inline ServerOptions plain_options() {
+  ServerOptions options;
+  options.placement = Placement::slices;
+  return options;
+}
+
 struct Service {
-  explicit Service(Serve serve, const ServerOptions& options = {})
+  explicit Service(Serve serve, const ServerOptions& options = plain_options())
       : server(
             Connection(folder.file("w.sock")),
             [serve] { return std::make_unique<FunctionHandler>(serve); }, options),

@@ -269,6 +269,10 @@ TEST(GrpcSession, ShutDownEndsEveryStreamAtOnce) {
             "stop, error worker, cancel, close");
   EXPECT_EQ(running.error(), "Cancelled: the worker ends");
   EXPECT_EQ(running.worked(), "");
+  Exchange broken = streaming();
+  EXPECT_EQ(broken.say(broken.session.broken()), "stop, drop-output");
+  EXPECT_EQ(broken.say(broken.session.shut_down("the worker ends")), "close");
+  EXPECT_EQ(broken.worked(), "");
   Exchange cancelled = streaming();
   EXPECT_EQ(cancelled.cancel(), "stop, drop-output");
   EXPECT_EQ(cancelled.say(cancelled.session.shut_down("the worker ends")), "cancel worker, close");
