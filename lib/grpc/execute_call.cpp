@@ -175,8 +175,9 @@ void ExecuteCall::perform(Actions actions) {
     } else if (std::holds_alternative<EndInput>(action)) {
       end_input();
     } else if (std::holds_alternative<StopWork>(action)) {
-      stop_.request_stop();
+      // In this order: who sees the request reads nothing more.
       drop_input();
+      stop_.request_stop();
     } else if (std::holds_alternative<DropOutput>(action)) {
       drop_output();
     } else if (const auto* const conclude = std::get_if<Conclude>(&action)) {
@@ -328,7 +329,8 @@ void ExecuteCall::work(Init init, StreamReader reader) {
       handler = hub_.make_handler();
       handler->serve(execution);
     } catch (const Cancelled&) {
-      // Its own only when nobody asked for it.
+      // Its own only when nobody asked for it; who asks holds the lock until the request is made.
+      const std::lock_guard lock(mutex_);
       if (!stop_.stop_requested()) error = present_error();
     } catch (...) {
       error = present_error();
