@@ -175,9 +175,9 @@ void ExecuteCall::perform(Actions actions) {
     } else if (std::holds_alternative<EndInput>(action)) {
       end_input();
     } else if (std::holds_alternative<StopWork>(action)) {
-      // In this order: who sees the request reads nothing more.
-      drop_input();
+      // In this order: whose read is cancelled sees the request.
       stop_.request_stop();
+      drop_input();
     } else if (std::holds_alternative<DropOutput>(action)) {
       drop_output();
     } else if (const auto* const conclude = std::get_if<Conclude>(&action)) {
@@ -329,8 +329,7 @@ void ExecuteCall::work(Init init, StreamReader reader) {
       handler = hub_.make_handler();
       handler->serve(execution);
     } catch (const Cancelled&) {
-      // Its own only when nobody asked for it; who asks holds the lock until the request is made.
-      const std::lock_guard lock(mutex_);
+      // Its own only when nobody asked for it.
       if (!stop_.stop_requested()) error = present_error();
     } catch (...) {
       error = present_error();

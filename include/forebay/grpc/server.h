@@ -87,7 +87,9 @@ class Execution {
   /// Sends one data message, after ready(). Blocking: while output_bytes_max are waiting.
   /// Errors: Cancelled when nothing can be sent any more: let it pass; LimitExceeded.
   virtual void send(std::vector<Chunk> message) = 0;
-  /// Asked to stop when the session is cancelled or broken.
+  /// Asked to stop when the session is cancelled or broken, and then the input is cancelled: a read
+  /// that runs at that time may still return what had come, one that throws Cancelled for that
+  /// reason finds the request made.
   [[nodiscard]] virtual std::stop_token stop() const = 0;
 };
 
