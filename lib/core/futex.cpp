@@ -7,9 +7,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -30,14 +32,25 @@ bool register_asymmetric_barriers() noexcept {
          membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 }
 
+int count_usable_cpus() noexcept {
+  cpu_set_t set;
+  // Fails where the kernel knows of more CPUs than the set has room for.
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return std::max(1, get_nprocs());
+  return CPU_COUNT(&set);
+}
+
+int g_usable_cpus = 1;
+
 }  // namespace
 
 bool g_asymmetric_barriers = false;
 std::uint32_t g_forks = 0;
 
 // Before any other initializer of the program, and so before the first stream: both sides of a
-// barrier agree on its kind.
-[[gnu::constructor(101)]] void choose_barriers() noexcept {
+// barrier agree on its kind, and the CPUs are those of the process: a thread that was pinned since
+// would count its own.
+[[gnu::constructor(101)]] void look_at_the_process() noexcept {
+  g_usable_cpus = count_usable_cpus();
   g_asymmetric_barriers = register_asymmetric_barriers();
   // Fails only without memory for the handler; then a child is not told from its parent.
   (void)::pthread_atfork(nullptr, nullptr, [] {
@@ -73,15 +86,7 @@ void futex_wake(const std::uint32_t* word) noexcept {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
-int usable_cpu_count() noexcept {
-  static const int count = [] {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    const int usable = CPU_COUNT(&set);
-    return usable > 0 ? usable : 1;
-  }();
-  return count;
-}
+int usable_cpu_count() noexcept { return g_usable_cpus; }
 
 void contract_violation(const char* rule, const char* file, int line) noexcept {
   std::fprintf(stderr, "forebay: contract violation: %s (%s:%d)\n", rule, file, line);

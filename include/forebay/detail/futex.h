@@ -23,7 +23,8 @@ extern bool g_asymmetric_barriers;
 /// Makes every other thread of the process run a full barrier. About 2 us while a sibling runs.
 void process_barrier() noexcept;
 
-/// CPUs that this process may run on, at least 1. Read once.
+/// CPUs that this process was started on, at least 1. That a thread is pinned to one of them does
+/// not change it: whom it waits for may run on another.
 [[nodiscard]] int usable_cpu_count() noexcept;
 
 /// Tells the core that this is a spin loop.

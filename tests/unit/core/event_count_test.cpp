@@ -5,6 +5,7 @@
 #include "forebay/event_count.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -88,6 +89,26 @@ TEST(EventCount, SpinsBeforeItParks) {
   EXPECT_EQ(event.await([&] { return ++looks > 100; }), WaitStatus::ready);
   EXPECT_EQ(event.stats().waits, 1U);
   EXPECT_EQ(event.stats().parks, 0U);
+}
+
+TEST(EventCount, PinnedThreadSpinsToo) {
+  if (detail::usable_cpu_count() < 2) GTEST_SKIP() << "nobody spins on one CPU";
+  cpu_set_t usable;
+  ASSERT_EQ(sched_getaffinity(0, sizeof usable, &usable), 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &usable)) ++cpu;
+  std::thread pinned([cpu] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    EXPECT_GE(detail::usable_cpu_count(), 2);
+    EventCount event{1'000'000'000};
+    int looks = 0;
+    EXPECT_EQ(event.await([&] { return ++looks > 100; }), WaitStatus::ready);
+    EXPECT_EQ(event.stats().parks, 0U);
+  });
+  pinned.join();
 }
 
 /// Waits once, for as short a time as counts: a deadline that has passed already is no wait.
