@@ -6,7 +6,8 @@ if(PkgConfig_FOUND)
   pkg_check_modules(GrpcUnsecure QUIET IMPORTED_TARGET grpc++_unsecure protobuf)
 endif()
 include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(GrpcUnsecure REQUIRED_VARS GrpcUnsecure_LINK_LIBRARIES
+find_package_handle_standard_args(GrpcUnsecure REQUIRED_VARS GrpcUnsecure_grpc++_unsecure_LIBDIR
+                                                GrpcUnsecure_LINK_LIBRARIES
                                   VERSION_VAR GrpcUnsecure_grpc++_unsecure_VERSION)
 if(GrpcUnsecure_FOUND AND NOT TARGET GrpcUnsecure::grpc++)
   add_library(GrpcUnsecure::grpc++ INTERFACE IMPORTED)

@@ -126,6 +126,9 @@ if(TARGET forebay_grpc)
     DESCRIPTION "Spark's gRPC worker channel"
     REQUIRES "forebay-socket = ${PROJECT_VERSION}, grpc++_unsecure, protobuf")
 endif()
+if(TARGET forebay_udf_grpc)
+  install(TARGETS forebay_udf_grpc LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT grpc)
+endif()
 if(TARGET forebay_udf)
   forebay_install_pkgconfig(
     udf

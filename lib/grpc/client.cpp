@@ -16,6 +16,7 @@
 #include "forebay/error.h"
 #include "forebay/grpc/server.h"
 #include "forebay/socket/descriptor.h"
+#include "library.h"
 #include "message.h"
 #include "wire.h"
 
@@ -37,6 +38,7 @@ std::shared_ptr<::grpc::Channel> connect(const Connection& connection, const Cli
   if (flags < 0 || ::fcntl(descriptor.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     throw std::system_error(errno, std::system_category(), "fcntl");
   }
+  keep_library();
   ::grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);

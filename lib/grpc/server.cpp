@@ -19,6 +19,7 @@
 #include "forebay/error.h"
 #include "forebay/socket/descriptor.h"
 #include "hub.h"
+#include "library.h"
 #include "manage_call.h"
 #include "wire.h"
 
@@ -81,6 +82,7 @@ std::vector<Listener> listen(const Connection& connection) {
 }
 
 std::unique_ptr<::grpc::Server> start(Service& service, const ServerOptions& options) {
+  keep_library();
   ::grpc::ServerBuilder builder;
   builder.RegisterCallbackGenericService(&service);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
@@ -119,6 +121,7 @@ class Server::Impl {
  public:
   Impl(const Connection& connection, MakeHandler make_handler, const ServerOptions& options)
       : hub_(std::move(make_handler), options), service_(hub_), listeners_(listen(connection)) {
+    port_ = listeners_.front().port();
     server_ = start(service_, options);
     for (Listener& listener : listeners_) {
       acceptors_.emplace_back(
@@ -128,16 +131,20 @@ class Server::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    acceptors_.clear();
     hub_.cancel("the worker ends");
     (void)hub_.wait_settled(Deadline::after(kFarewellTime), {});
-    server_->Shutdown(std::chrono::system_clock::now() + kFarewellTime);
+    close();
     server_->Wait();
     server_.reset();
   }
 
+  void close() {
+    acceptors_.clear();
+    listeners_.clear();
+    server_->Shutdown(std::chrono::system_clock::now() + kFarewellTime);
+  }
   Hub& hub() { return hub_; }
-  std::uint16_t port() const { return listeners_.front().port(); }
+  std::uint16_t port() const { return port_; }
 
  private:
   void accept(Listener& listener, const std::stop_token& stop) {
@@ -160,6 +167,7 @@ class Server::Impl {
   Hub hub_;
   Service service_;
   std::vector<Listener> listeners_;
+  std::uint16_t port_ = 0;
   std::unique_ptr<::grpc::Server> server_;
   std::mutex mutex_;
   std::condition_variable_any again_;
@@ -170,6 +178,7 @@ Server::Server(const Connection& connection, MakeHandler make_handler, const Ser
     : impl_(std::make_unique<Impl>(connection, std::move(make_handler), options)) {}
 Server::~Server() = default;
 
+void Server::close() { impl_->close(); }
 void Server::drain() { impl_->hub().drain(); }
 void Server::cancel(const std::string& reason) { impl_->hub().cancel(reason); }
 bool Server::wait(Deadline deadline, std::stop_token stop) {

@@ -13,13 +13,21 @@
 
 namespace forebay::udf {
 
-class ArrowOutput {
+// Where a task's batches go.
+class BatchOutput {
+ public:
+  virtual ~BatchOutput() = default;
+  // Sends the batch. All batches have the schema of the first. Errors: those of the channel;
+  // UserError for what Arrow cannot send.
+  virtual void write(const ::arrow::RecordBatch& batch) = 0;
+};
+
+class ArrowOutput final : public BatchOutput {
  public:
   ArrowOutput(spark::GatherWriter& writer, spark::TaskOutput& frames);
 
-  // Sends the batch, the first one with what begins the stream and its schema. All batches have the
-  // schema of the first. Errors: those of GatherWriter; UserError for what Arrow cannot send.
-  void write(const ::arrow::RecordBatch& batch);
+  // The first one with what begins the stream and its schema.
+  void write(const ::arrow::RecordBatch& batch) override;
 
  private:
   void add_message(const ::arrow::Buffer& metadata);

@@ -36,7 +36,8 @@ socket::ReceiverOptions receiver_options(const ChannelOptions& options) {
 
 Channel::Channel(socket::Descriptor connection, const ChannelOptions& options,
                  const socket::Descriptor* out)
-    : options_(options),
+    : ByteInput(options.batch_bytes_max),
+      options_(options),
       receiver_(std::move(connection), receiver_options(options)),
       writer_(out != nullptr ? *out : receiver_.descriptor()) {}
 
@@ -44,22 +45,22 @@ std::optional<spark::InitMessage> Channel::read_init() {
   if (reader().at_end()) return std::nullopt;
   ByteView bytes;
   for (;;) {
-    spark::InitParse parse =
-        spark::parse_init({bytes.data(), bytes.size()}, options_.version, options_.init, position_);
+    spark::InitParse parse = spark::parse_init({bytes.data(), bytes.size()}, options_.version,
+                                               options_.init, position());
     if (parse.message) {
       reader().skip(parse.consumed_bytes);
-      position_ += parse.consumed_bytes;
+      move_to(position() + parse.consumed_bytes);
       return std::move(parse.message);
     }
     try {
       bytes = reader().peek(parse.wanted_bytes);
     } catch (const EndOfStream& end) {
-      throw Truncated(parse.wanted_for, parse.wanted_bytes, end.available(), position_);
+      throw Truncated(parse.wanted_for, parse.wanted_bytes, end.available(), position());
     }
   }
 }
 
-std::int32_t Channel::read_word(const char* what) {
+std::int32_t ByteInput::read_word(const char* what) {
   try {
     const auto word = reader().read_be<std::int32_t>();
     position_ += sizeof(word);

@@ -25,7 +25,29 @@ struct ChannelOptions {
   std::size_t batch_bytes_max = std::size_t{512} << 20;
 };
 
-class Channel {
+// The bytes that come, and where in them we are.
+class ByteInput {
+ public:
+  explicit ByteInput(std::size_t batch_bytes_max) : batch_bytes_max_(batch_bytes_max) {}
+  ByteInput(const ByteInput&) = delete;
+  ByteInput& operator=(const ByteInput&) = delete;
+  virtual ~ByteInput() = default;
+
+  virtual StreamReader& reader() noexcept = 0;
+  // A word; `what` says what it is. Errors: Truncated.
+  std::int32_t read_word(const char* what);
+  std::uint64_t position() const noexcept { return position_; }
+  // Something else has read from reader() up to here.
+  void move_to(std::uint64_t position) noexcept { position_ = position; }
+  // Bytes that one Arrow batch may have.
+  std::size_t batch_bytes_max() const noexcept { return batch_bytes_max_; }
+
+ private:
+  const std::size_t batch_bytes_max_;
+  std::uint64_t position_ = 0;
+};
+
+class Channel final : public ByteInput {
  public:
   // Takes the connection over, behind its handshake. What comes back goes to `out`, when there is
   // one, instead of into the connection.
@@ -35,15 +57,10 @@ class Channel {
   // The next task's init message; empty when the peer has closed between two tasks.
   // Errors: Truncated, and those of parse_init().
   std::optional<spark::InitMessage> read_init();
-  // A word; `what` says what it is. Errors: Truncated.
-  std::int32_t read_word(const char* what);
   // Reads and throws away until the peer closes, whatever way.
   void drain() noexcept;
 
-  StreamReader& reader() noexcept { return receiver_.reader(); }
-  std::uint64_t position() const noexcept { return position_; }
-  // Something else has read from reader() up to here.
-  void move_to(std::uint64_t position) noexcept { position_ = position; }
+  StreamReader& reader() noexcept override { return receiver_.reader(); }
   spark::GatherWriter& writer() noexcept { return writer_; }
   const ChannelOptions& options() const noexcept { return options_; }
 
@@ -51,7 +68,6 @@ class Channel {
   const ChannelOptions options_;
   socket::SocketReceiver receiver_;
   spark::GatherWriter writer_;
-  std::uint64_t position_ = 0;
 };
 
 // Whether the error says that the peer has closed the connection, or died.

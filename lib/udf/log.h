@@ -12,6 +12,8 @@ namespace forebay::udf {
 
 // To be called once, first.
 void set_up_log();
+// To be called before there is a second thread, where there will be one.
+void log_from_threads();
 
 template <class... A>
 void log_debug(fmt::format_string<A...> text, A&&... values) {

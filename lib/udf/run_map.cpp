@@ -41,7 +41,7 @@ class MapSink final : public BatchSink {
   void write(const Batch& batch) override {
     if (batch == nullptr) throw UserError("it gave a null batch");
     check_output(*batch->schema(), *promised_);
-    task_.send(*wrap_struct(*batch));
+    task_.send(task_.flat_rows() ? *batch : *wrap_struct(*batch));
   }
 
  private:
@@ -80,10 +80,12 @@ std::shared_ptr<::arrow::Schema> first_column(const ::arrow::Schema& schema) {
 void run_map(Task& task, const Registry& registry) {
   const BoundFunction bound = find_only_function(registry, Kind::map, task.init());
   const auto stream = task.next_stream(false);
-  auto input = unwrap_struct(*stream->schema());
+  const bool flat = task.flat_rows();
+  auto input = flat ? stream->schema() : unwrap_struct(*stream->schema());
   check_input(bound, *input);
   const Call call{task.context(), bound.command.name, bound.command.payload, input};
-  StreamSource source(task, input, [](const Batch& batch) { return unwrap_struct(batch); });
+  StreamSource source(task, input,
+                      [flat](const Batch& batch) { return flat ? batch : unwrap_struct(batch); });
   MapSink sink(task, output_of(bound, input));
   task.call(bound.what, [&] { std::get<MapFunction>(bound.function->body)(call, source, sink); });
 }

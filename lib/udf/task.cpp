@@ -18,13 +18,14 @@ std::string_view without_prefix(std::string_view text) {
 
 }  // namespace
 
-Task::Task(Channel& channel, const spark::InitMessage& init, TaskContext context,
-           spark::InputShape shape, spark::TaskOutput& frames)
+Task::Task(ByteInput& channel, BatchOutput& output, const spark::InitMessage& init,
+           TaskContext context, spark::InputShape shape, Rows rows)
     : channel_(channel),
+      output_(output),
       init_(init),
       context_(std::move(context)),
       input_(shape),
-      output_(channel.writer(), frames) {}
+      rows_(rows) {}
 
 template <class Body>
 auto Task::on_channel(Body body) {
@@ -59,7 +60,7 @@ std::shared_ptr<arrow::RecordBatchReader> Task::next_stream(bool keep) {
     if (input_.next() != Next::arrow_stream) return nullptr;
     arrow::ReadOptions options;
     options.stream_offset = channel_.position();
-    options.body_bytes_max = channel_.options().batch_bytes_max;
+    options.body_bytes_max = channel_.batch_bytes_max();
     if (keep) options.retention = Retention::detached;
     stream_ = arrow::RecordBatchReader::open(channel_.reader(), std::move(options));
     return stream_;
@@ -98,6 +99,12 @@ void Task::send(const ::arrow::RecordBatch& batch) {
     output_.write(batch);
     return true;
   });
+}
+
+void Task::finish_stream() {
+  if (stream_ == nullptr) return;
+  while (read_batch() != nullptr) {
+  }
 }
 
 void Task::finish_input() {

@@ -21,11 +21,16 @@ namespace forebay::udf {
 
 class Task {
  public:
-  Task(Channel& channel, const spark::InitMessage& init, TaskContext context,
-       spark::InputShape shape, spark::TaskOutput& frames);
+  // Maps are given rows in one struct column, and give them so, unless they are flat.
+  enum class Rows : std::uint8_t { in_struct, flat };
+
+  // All but the context must outlive this.
+  Task(ByteInput& channel, BatchOutput& output, const spark::InitMessage& init, TaskContext context,
+       spark::InputShape shape, Rows rows = Rows::in_struct);
 
   const spark::InitMessage& init() const { return init_; }
   const TaskContext& context() const { return context_; }
+  bool flat_rows() const { return rows_ == Rows::flat; }
 
   // The next Arrow stream of the input; null when there is none. The one before must be at its end.
   // `keep`: the batches are kept for longer than the stream could bear.
@@ -34,6 +39,8 @@ class Task {
   Batch next_batch();
   // Sends a batch, as it is.
   void send(const ::arrow::RecordBatch& batch);
+  // Reads what is left of the present Arrow stream, if there is one.
+  void finish_stream();
   // Reads what is left of the input, up to behind its END_OF_STREAM.
   void finish_input();
 
@@ -53,11 +60,12 @@ class Task {
   Batch read_batch();
   [[noreturn]] void raise_user_error(const std::string& what);
 
-  Channel& channel_;
+  ByteInput& channel_;
+  BatchOutput& output_;
   const spark::InitMessage& init_;
   const TaskContext context_;
   spark::TaskInput input_;
-  ArrowOutput output_;
+  const Rows rows_;
   std::shared_ptr<arrow::RecordBatchReader> stream_;
   std::exception_ptr channel_error_;
   std::int64_t batches_ = 0;

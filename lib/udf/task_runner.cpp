@@ -83,7 +83,8 @@ void TaskRunner::serve(const spark::InitMessage& init, spark::TaskOutput& frames
   spark::TaskFigures figures;
   figures.boot_ms = began_ms_ != 0 ? began_ms_ : now_ms();
   const Served& served = find_served(init.eval_type);
-  Task task(channel_, init, read_context(init, broadcasts_), served.shape, frames);
+  ArrowOutput output(channel_.writer(), frames);
+  Task task(channel_, output, init, read_context(init, broadcasts_), served.shape);
   figures.initialized_ms = now_ms();
   served.run(task, registry_);
   figures.finished_ms = now_ms();

@@ -22,6 +22,7 @@
 #include "forebay/error.h"
 #include "forebay/spark/daemon.h"
 #include "forebay/spark/rendezvous.h"
+#include "grpc_module.h"
 #include "libraries.h"
 #include "log.h"
 #include "old_glibc.h"
@@ -46,6 +47,8 @@ struct Options {
   std::string output_file = "-";
   std::string spark_version = "4.3.0";
   bool describe = false;
+  std::string id;
+  std::optional<std::string> connection;
 };
 
 // What stands in the environment, because Spark decides about the arguments.
@@ -145,6 +148,12 @@ int run(Options options, Registry registry) {
   if (!options.replay_file.empty()) {
     return replay(registry, options, std::move(standard_output));
   }
+  if (options.connection) {
+    report_crashes();
+    wait_for_debugger();
+    serve_grpc(*options.connection, registry);
+    return 0;
+  }
   return serve_spark(registry, options, std::move(standard_output));
 }
 
@@ -173,10 +182,18 @@ int worker_main(int argc, char** argv, Registry registry) {
   describe_flag->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   replay_file->excludes(modules)->excludes(describe_flag);
   describe_flag->excludes(modules);
+  auto* const id = app.add_option("--id", options.id, "What the engine calls this worker");
+  auto* const connection =
+      app.add_option("--connection", options.connection,
+                     "Serve the gRPC channel at this Unix socket, or TCP port");
+  id->type_name("ID")->needs(connection);
+  connection->type_name("PATH|PORT")->needs(id);
+  connection->excludes(modules)->excludes(replay_file)->excludes(describe_flag);
   try {
     app.parse(argc, argv);
-    if (options.modules.empty() && options.replay_file.empty() && !options.describe) {
-      throw CLI::RequiredError("one of -m, --replay and --describe");
+    if (options.modules.empty() && options.replay_file.empty() && !options.describe &&
+        !options.connection) {
+      throw CLI::RequiredError("one of -m, --replay, --describe and --connection");
     }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

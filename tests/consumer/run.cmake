@@ -34,6 +34,15 @@ if(STEP STREQUAL "install")
 elseif(STEP STREQUAL "find_package")
   build_and_run(find_package "-DCMAKE_PREFIX_PATH=${prefix}" "-DCOMPONENTS=${components}"
                 "-DArrow_ROOT=${ARROW_ROOT}")
+  if(COMPONENTS MATCHES "grpc" AND COMPONENTS MATCHES "udf")
+    # Only the module of the gRPC channel, which lies where it was installed to, knows ports.
+    set(ENV{LD_LIBRARY_PATH} "${ARROW_ROOT}")
+    execute_process(COMMAND "${prefix}/bin/forebay-worker" --id a --connection 99999
+                    RESULT_VARIABLE result ERROR_VARIABLE text)
+    if(NOT result EQUAL 2 OR NOT text MATCHES "InvalidConnection")
+      message(FATAL_ERROR "forebay-worker ended with ${result}: ${text}")
+    endif()
+  endif()
 elseif(STEP STREQUAL "add_subdirectory")
   build_and_run(add_subdirectory "-DFOREBAY_DIR=${SOURCE_DIR}" -DBUILD_SHARED_LIBS=ON)
 elseif(STEP STREQUAL "pkg_config")

@@ -41,7 +41,8 @@ using Connection = std::variant<std::string, std::uint16_t>;
 /// Where the bytes of data messages are put.
 enum class Placement : std::uint8_t {
   slices,   ///< where gRPC received them: nothing is copied, bodies lie in many pieces
-  aligned,  ///< bodies are copied once into one piece, 64-byte aligned
+  aligned,  ///< bodies are copied once into one piece, 64-byte aligned; data that is not one whole
+            ///< Arrow message breaks the protocol
 };
 
 /// Limits. Each is enforced before memory is spent on what is only announced.
@@ -131,6 +132,10 @@ class Server {
   /// Waits until the server is draining, whoever asked for it, and no session is left. False at
   /// the deadline or on a stop request.
   bool wait(Deadline deadline, std::stop_token stop = {});
+
+  /// Takes no more connections, removes the socket file, and cuts off what does not end at once,
+  /// when its answers are out. For one who cannot wait for the functions.
+  void close();
 
   /// Sessions that run.
   [[nodiscard]] std::size_t sessions() const;
