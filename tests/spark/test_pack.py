@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from forebay import PackError
@@ -131,6 +132,37 @@ class Packed(unittest.TestCase):
         self.assertIn(f'CppWorker(spark, "functions/{os.path.basename(WORKER)}")', run.stdout)
         with open(self.archive, "rb") as first, open(again, "rb") as second:
             self.assertTrue(first.read() == second.read())
+
+    def test_packs_the_grpc_channel_where_it_is_asked_for(self):
+        self.assertFalse([name for name in os.listdir(self.unpacked + "/lib") if "grpc" in name])
+        with tempfile.TemporaryDirectory(prefix="forebay-pack-grpc-") as folder:
+            packed = pack(WORKER, os.path.join(folder, "worker.tar.gz"), grpc=True)
+            self.assertLessEqual(packed.glibc, GLIBC_MOST)
+            subprocess.run(["tar", "-xzf", "worker.tar.gz"], cwd=folder, check=True)
+            listing = subprocess.run(
+                ["ldd", os.path.join(folder, "lib", "libforebay_udf_grpc.so")],
+                capture_output=True, text=True, check=True,
+            ).stdout
+            grpc = [line for line in listing.splitlines() if "grpc++" in line]
+            self.assertIn(f" => {folder}/lib/", grpc[0])
+            program = os.path.join(folder, os.path.basename(WORKER))
+            socket = os.path.join(folder, "w.sock")
+            worker = subprocess.Popen([program, "--id", "a", "--connection", socket], env={})
+            try:
+                until = time.monotonic() + 20
+                while not os.path.exists(socket) and time.monotonic() < until:
+                    self.assertIsNone(worker.poll())
+                    time.sleep(0.01)
+            finally:
+                worker.terminate()
+            self.assertEqual(worker.wait(20), 0)
+            copy = os.path.join(folder, "alone", os.path.basename(WORKER))
+            os.mkdir(os.path.dirname(copy))
+            shutil.copyfile(WORKER, copy)
+            os.chmod(copy, 0o700)
+            os.remove(os.path.join(folder, "lib", "libforebay_udf_grpc.so"))
+            with self.assertRaisesRegex(PackError, "no libforebay_udf_grpc.so in any of"):
+                pack(copy, os.path.join(folder, "other.tar.gz"), grpc=True)
 
     def test_says_what_cannot_be_packed(self):
         for executable, output, said in (

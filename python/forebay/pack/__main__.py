@@ -24,6 +24,9 @@ def main():
         "--notice", action="append", default=[], metavar="FILE",
         help="a licence that is to go along and that the command cannot know of",
     )
+    parser.add_argument(
+        "--grpc", action="store_true", help="pack what serves the gRPC channel too"
+    )
     parser.add_argument("--output", metavar="FILE", help="where to (NAME.tar.gz)")
     parser.add_argument("--no-strip", action="store_true", help="keep the symbols for a debugger")
     options = parser.parse_args()
@@ -31,7 +34,8 @@ def main():
     output = options.output or name + ".tar.gz"
     try:
         packed = pack(
-            options.executable, output, options.library, options.notice, not options.no_strip
+            options.executable, output, options.library, options.notice, not options.no_strip,
+            options.grpc,
         )
     except ForebayError as error:
         print(f"forebay-pack: {error}", file=sys.stderr)

@@ -20,6 +20,9 @@ _GLIBC = re.compile(
 )
 # The oldest that is aimed at: that of Red Hat Enterprise Linux 9.
 GLIBC_AIM = (2, 34)
+# What a worker loads to serve the gRPC channel, and where it may lie beside the program.
+_GRPC_MODULE = "libforebay_udf_grpc.so"
+_GRPC_PLACES = ("", "lib", "../lib")
 
 
 class Packed:
@@ -32,29 +35,34 @@ class Packed:
         self.newest_symbols = newest_symbols
 
 
-def pack(executable, output, libraries=(), more_notices=(), strip=True):
+def pack(executable, output, libraries=(), more_notices=(), strip=True, grpc=False):
     """Writes the archive `output`, a .tar.gz, of a worker program, of shared libraries of functions
-    and of all that these need but glibc. Its bytes depend on what it holds alone."""
+    and of all that these need but glibc; with `grpc`, of what serves the gRPC channel too. Its bytes
+    depend on what it holds alone."""
     if not output.endswith((".tar.gz", ".tgz")):
         raise PackError(f"{output} must end with .tar.gz or .tgz, or Spark does not unpack it")
     programs = [os.path.realpath(path) for path in (executable, *libraries)]
     for path in programs:
         if not os.path.isfile(path):
             raise PackError(f"there is no file {path}")
-    needed = _needed(programs)
+    module = [_grpc_module(programs[0])] if grpc else []
+    needed = _needed(programs + module)
     with tempfile.TemporaryDirectory(prefix="forebay-pack-") as folder:
         os.mkdir(os.path.join(folder, "lib"))
         placed = []
         for path, given in zip(programs, (executable, *libraries)):
             placed.append((path, os.path.basename(given), "$ORIGIN/lib"))
-        for name, path in sorted(needed.items()):
+        for name, path in sorted(list(needed.items()) + [(_GRPC_MODULE, path) for path in module]):
             placed.append((path, os.path.join("lib", name), "$ORIGIN"))
         for path, name, run_path in placed:
             _place(path, os.path.join(folder, name), run_path, strip)
         files, changed, glibc, newest = _ask_for_less(folder, [name for _, name, _ in placed])
         with open(os.path.join(folder, "NOTICES.txt"), "w", encoding="utf-8") as text:
             text.write(notices([needed[name] for name in sorted(needed)], changed, more_notices))
-        _try(os.path.join(folder, placed[0][1]), [name for _, name, _ in placed[1 : len(programs)]])
+        program = os.path.join(folder, placed[0][1])
+        _try(program, [name for _, name, _ in placed[1 : len(programs)]])
+        if grpc:
+            _try_grpc(program)
         _write(folder, output)
     return Packed(files + ["NOTICES.txt"], glibc, newest)
 
@@ -81,6 +89,16 @@ def _needed(programs):
                 raise PackError(f"{program} needs {name}, which is not found on this machine")
             found[name] = os.path.realpath(rest.split(" (")[0])
     return found
+
+
+def _grpc_module(program):
+    places = [
+        os.path.normpath(os.path.join(os.path.dirname(program), place)) for place in _GRPC_PLACES
+    ]
+    for place in places:
+        if os.path.isfile(os.path.join(place, _GRPC_MODULE)):
+            return os.path.realpath(os.path.join(place, _GRPC_MODULE))
+    raise PackError(f"there is no {_GRPC_MODULE} in any of {', '.join(places)}")
 
 
 def _patchelf():
@@ -118,6 +136,14 @@ def _try(program, libraries):
     for library in libraries:
         command += ["--library", os.path.join(os.path.dirname(program), library)]
     _run(command, env={}, cwd="/")
+
+
+def _try_grpc(program):
+    """Only the module knows that this is no port."""
+    command = [program, "--id", "try", "--connection", "99999"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd="/")
+    if done.returncode != 2 or "InvalidConnection" not in done.stderr:
+        raise PackError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def _write(folder, output):
