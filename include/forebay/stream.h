@@ -83,16 +83,17 @@ class StreamWriter {
 
   /// Adds a chunk. A chunk of no bytes changes nothing.
   /// Thread role: writer. Blocking: while the stream is at its byte or item bound.
-  /// Errors: StreamFinished after finish() or fail(), Cancelled after cancel(); the chunk is
-  /// released.
+  /// Errors: StreamFinished after finish() or fail(), Cancelled after cancel(), LimitExceeded for
+  /// 2^48 bytes or more; the chunk is released.
   void add_next_chunk(Chunk chunk);
 
   /// Adds the chunk if that needs no waiting. The chunk stays with the caller unless the status is
-  /// ok. Thread role: writer. Blocking: lock-free, one system call when the reader sleeps.
+  /// ok. Throws LimitExceeded as add_next_chunk().
+  /// Thread role: writer. Blocking: lock-free, one system call when the reader sleeps.
   [[nodiscard]] PushStatus try_add_next_chunk(Chunk& chunk);
 
   /// Adds the chunk, or gives up at the deadline or on a stop request, whichever is first. The
-  /// chunk stays with the caller unless the status is ok. Thread role: writer.
+  /// chunk stays with the caller unless the status is ok. Throws as above. Thread role: writer.
   [[nodiscard]] PushStatus add_next_chunk_until(Chunk& chunk, Deadline deadline,
                                                 std::stop_token stop = {});
 
@@ -269,9 +270,10 @@ class StreamReader {
   }
   template <class T>
   static T swap_bytes(T value) noexcept {
-    if constexpr (sizeof(T) == 2) return __builtin_bswap16(value);
-    if constexpr (sizeof(T) == 4) return __builtin_bswap32(value);
-    if constexpr (sizeof(T) == 8) return __builtin_bswap64(value);
+    if constexpr (sizeof(T) == 2) value = __builtin_bswap16(value);
+    if constexpr (sizeof(T) == 4) value = __builtin_bswap32(value);
+    if constexpr (sizeof(T) == 8) value = __builtin_bswap64(value);
+    return value;
   }
 
   ByteView read_slow(std::size_t n);

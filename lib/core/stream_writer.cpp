@@ -36,6 +36,9 @@ StreamWriter::~StreamWriter() {
 
 PushStatus StreamWriter::add(Chunk& chunk, const detail::Wait& wait) {
   const detail::EndUse use(core_->birthplace, core_->writer_in_use, kOneWriter);
+  if (chunk.size() > detail::Slice::kSizeMax) {
+    throw LimitExceeded("bytes in one chunk", detail::Slice::kSizeMax, chunk.size());
+  }
   if (chunk.empty()) {
     const PushStatus status = core_->writer.state();
     if (status == PushStatus::ok) chunk = {};
@@ -44,9 +47,7 @@ PushStatus StreamWriter::add(Chunk& chunk, const detail::Wait& wait) {
   auto& writer = core_->writer;
   std::uint64_t number = 0;
   if (chunk.block_ == nullptr) {
-    if (chunk.size() <= detail::Slice::kSizeMax) {
-      number = core_->releases.number_of(chunk.release_.function);
-    }
+    number = core_->releases.number_of(chunk.release_.function);
     if (number == 0) chunk.make_block();
   }
   const PushStatus status =

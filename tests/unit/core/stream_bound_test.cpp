@@ -85,6 +85,38 @@ TEST(StreamBound, ChunkLargerThanTheBoundIsAdmittedAlone) {
   EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::ok);
 }
 
+// No chunk of these sizes is ever looked at beyond its first bytes.
+TEST(StreamBound, ChunkLargerThanASliceCanSayIsRefused) {
+  constexpr std::size_t kBytesMax = detail::Slice::kSizeMax;
+  int released = 0;
+  const Release release{[](void* count) noexcept { ++*static_cast<int*>(count); }, &released};
+  const auto sized = [&release](std::size_t size) {
+    return Chunk::borrow(std::span(test::bytes_of("abc").data(), size), release);
+  };
+  auto [writer, reader] = make_stream(test::single_threaded(10));
+
+  Chunk beyond = sized(kBytesMax + 1);
+  try {
+    (void)writer.try_add_next_chunk(beyond);
+    FAIL() << "no LimitExceeded";
+  } catch (const LimitExceeded& error) {
+    EXPECT_EQ(error.limit(), kBytesMax);
+    EXPECT_EQ(error.asked(), kBytesMax + 1);
+  }
+  EXPECT_EQ(beyond.size(), kBytesMax + 1);
+  EXPECT_EQ(released, 0);
+  EXPECT_THROW(writer.add_next_chunk(std::move(beyond)), LimitExceeded);
+  EXPECT_EQ(released, 1);
+  EXPECT_EQ(reader.stats().slices_in, 0u);
+
+  writer.add_next_chunk(sized(kBytesMax));
+  EXPECT_EQ(reader.stats().bytes_buffered, kBytesMax);
+  EXPECT_EQ(text(reader.read(3)), "abc");
+  reader.cancel();
+  EXPECT_THROW((void)reader.read(1), Cancelled);
+  EXPECT_EQ(released, 2);
+}
+
 TEST(StreamBound, ChunkLargerThanTheBoundWaitsForTheLastByte) {
   auto [writer, reader] = make_stream(test::single_threaded(4));
   EXPECT_EQ(try_add(writer, "a"), PushStatus::ok);
@@ -282,6 +314,25 @@ TEST(StreamBound, GatherOfViewsThatFillTheBoundIsRefused) {
     EXPECT_EQ(error.asked(), 6u);
   }
   EXPECT_EQ(text(reader.read(4)), "abcd");
+}
+
+TEST(StreamBound, GatherOfViewsWaitsForMoreThanMayBeCopied) {
+  StreamOptions options = test::small(100);
+  options.gather_bytes_max = 4;
+  auto [writer, reader] = make_stream(options);
+  writer.add_next_chunk(chunk("ab"));
+  writer.add_next_chunk(chunk("cd"));
+  auto views = std::async(std::launch::async, [&own = reader] {
+    std::string all;
+    for (const ByteView& view : own.read_gather(6)) all += text(view) + "|";
+    return all;
+  });
+  test::await_parked_reader(writer);
+
+  writer.add_next_chunk(chunk("ef"));
+
+  EXPECT_EQ(views.get(), "ab|cd|ef|");
+  EXPECT_EQ(reader.stats().bytes_copied, 0u);
 }
 
 TEST(StreamBound, AtEndDoesNotHoldTheOnlyChunkBack) {
