@@ -46,7 +46,7 @@ endfunction()
 
 # What is installed names no folder of this machine, not even in its debug information.
 function(forebay_hide_paths target)
-  if(NOT CMAKE_CXX_FLAGS MATCHES "--coverage")
+  if(NOT CMAKE_CXX_FLAGS MATCHES "-fprofile-instr-generate")
     target_compile_options(${target} PRIVATE "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
     if(Arrow_FROM_WHEEL)
       target_compile_options(${target} PRIVATE "-ffile-prefix-map=${Arrow_WHEEL_DIR}/=pyarrow/")

@@ -179,8 +179,7 @@ class BasicEventCount {
         const Callback callback = callback_;
         void* const context = context_;
         callback(context);
-        break;
-      }
+      } break;
       default:
         break;
     }

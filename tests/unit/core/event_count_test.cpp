@@ -205,6 +205,7 @@ TEST(EventCount, DoesNotWaitWhenStopWasRequestedBefore) {
   std::stop_source source;
   source.request_stop();
   EXPECT_EQ(event.await(kNever, Deadline::never(), source.get_token()), WaitStatus::stopped);
+  EXPECT_EQ(event.stats().waits, 0U);
   EXPECT_EQ(event.await(kAlready, Deadline::never(), source.get_token()), WaitStatus::ready);
 }
 
@@ -261,6 +262,19 @@ TEST(EventCountCallback, IsNotArmedWhenTheConditionHolds) {
   EXPECT_FALSE(event.arm(&Counted::run, &counted, kAlready));
   event.notify();
   EXPECT_EQ(counted.runs, 0);
+}
+
+TEST(EventCountCallback, RunsOnceForTwoNotifiersAtTheSameTime) {
+  EventCount event;
+  int runs = 0;
+  ASSERT_TRUE(event.arm([](void* count) { ++*static_cast<int*>(count); }, &runs, kNever));
+  // The second comes after the first has looked for a waiter, and before it takes it.
+  event.notify_if([&] {
+    event.notify();
+    EXPECT_EQ(runs, 1);
+    return true;
+  });
+  EXPECT_EQ(runs, 1);
 }
 
 TEST(EventCountCallback, CanBeTakenBack) {

@@ -108,6 +108,29 @@ TEST(StreamAllocation, PassingBorrowedMemoryOnNeedsNoneAfterTheFirst) {
   EXPECT_EQ(released, 999);
 }
 
+TEST(StreamAllocation, NoMoreBlocksAreKeptThanTheDocumentedNumber) {
+  constexpr std::size_t kKept = detail::BorrowedBlocks<detail::SystemPolicy>::kKeptMax;
+  constexpr std::size_t kChunks = kKept + 16;
+  int released = 0;
+  auto [writer, reader] = make_stream();
+  const auto gather = [&, &own_writer = writer, &own_reader = reader] {
+    for (std::size_t i = 0; i < kChunks; ++i) {
+      own_writer.add_next_chunk(
+          Chunk::borrow(test::bytes_of("a"), Release{&count_release<0>, &released}));
+    }
+    const std::uint64_t before = test::allocations();
+    EXPECT_EQ(own_reader.read_gather(kChunks).size(), kChunks);
+    const std::uint64_t after = test::allocations();
+    EXPECT_EQ(own_reader.try_read(1).status, ReadStatus::would_block);
+    return after - before;
+  };
+  constexpr std::uint64_t kList = 1;  // the list of the views
+
+  EXPECT_EQ(gather(), kChunks + kList);
+  EXPECT_EQ(gather(), kChunks - kKept + kList);
+  EXPECT_EQ(released, static_cast<int>(2 * kChunks));
+}
+
 TEST(StreamAllocation, ManyKindsOfReleaseAreAllCalled) {
   with_each_allocation_failing([] {
     int released = 0;
@@ -311,6 +334,29 @@ TEST(StreamAllocation, WhatNoEpochWasMadeForIsGivenBackAfterTheLastGuard) {
 
   EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
   EXPECT_EQ(try_add(writer, "x"), PushStatus::ok);
+}
+
+// Without memory nobody tells the callback of the last drop; what comes in spite of it is not lost.
+TEST(StreamAllocation, GuardsThatCannotBeWatchedDoNotKeepTheirMemory) {
+  auto [writer, reader] = make_stream(test::small(8));
+  ASSERT_EQ(try_add(writer, "01234567"), PushStatus::ok);
+  EXPECT_EQ(text(reader.read(8)), "01234567");
+  Guard guard = reader.pin();
+  ASSERT_EQ(try_add(writer, "x"), PushStatus::would_block);
+  bool called = false;
+  {
+    const test::FailingAllocation failing(0);
+    EXPECT_TRUE(reader.on_readable([](void* flag) { *static_cast<bool*>(flag) = true; }, &called));
+    ASSERT_TRUE(failing.failed());
+  }
+
+  guard.reset();
+  EXPECT_FALSE(called);
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(try_add(writer, "x"), PushStatus::ok);
+
+  EXPECT_TRUE(called);
+  EXPECT_EQ(text(reader.read(1)), "x");
 }
 
 TEST(StreamAllocation, PeekThatFailsLeavesEarlierViewsGood) {

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstring>
 #include <optional>
+#include <string>
 
 #include "unit/core/support.h"
 
@@ -97,6 +99,59 @@ TEST_F(StreamBlock, NeighbouringSlicesJoinARunThatWasLookedAt) {
   const ByteView view = reader().read(4);
   EXPECT_EQ(view.data(), block->data);
   EXPECT_EQ(reader().stats().bytes_copied, 0u);
+}
+
+TEST_F(StreamBlock, NeighbouringSlicesThatWereSeenAheadJoinOneRun) {
+  publish(charged(0), 4, true);
+  CountedBlock* const block = charged(4);
+  publish(block, 2, false);
+  side().publish(Slice{block->data + 2, 2 | Slice::kSealed, {block}}, 2);
+  const ReadResult all = reader().try_read(9);
+  ASSERT_EQ(all.status, ReadStatus::would_block);
+  ASSERT_EQ(all.available, 8u);
+  EXPECT_EQ(reader().read(4).size(), 4u);
+
+  const ByteView view = reader().read(4);
+
+  EXPECT_EQ(view.data(), block->data);
+  EXPECT_EQ(reader().stats().bytes_copied, 0u);
+  // Nothing of the run is taken for bytes ahead of it.
+  EXPECT_EQ(reader().try_read(1).available, 0u);
+  EXPECT_EQ(ended_, 2);
+}
+
+TEST_F(StreamBlock, GatherGoesAcrossASealWithoutBytes) {
+  const std::string bytes = pattern(memory_.size());
+  std::memcpy(memory_.data(), bytes.data(), bytes.size());
+  publish(charged(0), 4, true);
+  CountedBlock* const half = charged(4);
+  publish(half, 2, false);
+  side().publish(Slice{half->data + 2, Slice::kSealed, {half}}, 0);
+  publish(charged(8), 4, true);
+
+  EXPECT_EQ(text(reader().read(8)), bytes.substr(0, 6) + bytes.substr(8, 2));
+
+  EXPECT_EQ(ended_, 2);
+  EXPECT_EQ(text(reader().read(2)), bytes.substr(10, 2));
+  EXPECT_EQ(reader().try_read(1).status, ReadStatus::would_block);
+  EXPECT_EQ(ended_, 3);
+}
+
+// The writer found the stream open, and the reader went before the slice was published.
+TEST_F(StreamBlock, BorrowedMemoryPublishedToAReaderThatIsGoneIsReleasedOnce) {
+  int released = 0;
+  auto& releases = detail::StreamAccess::core(stream_->writer).releases;
+  const std::uint64_t number =
+      releases.number_of([](void* count) noexcept { ++*static_cast<int*>(count); });
+  drop_reader();
+  Slice slice{memory_.data(), 4 | number << Slice::kReleaseShift | Slice::kSealed, {}};
+  slice.context = &released;
+  side().publish(slice, 4);
+  EXPECT_EQ(released, 0);
+
+  stream_.reset();
+
+  EXPECT_EQ(released, 1);
 }
 
 }  // namespace

@@ -66,16 +66,21 @@ TEST(StreamFork, EveryCallThatMayThrowSaysSo) {
 #endif
 }
 
-TEST(StreamFork, DestructionInTheChildDoesNothing) {
+TEST(StreamFork, EndingAndDestructionInTheChildDoNothing) {
   int released = 0;
   {
     auto stream = std::make_unique<Stream>(make_stream());
     stream->writer.add_next_chunk(test::borrow("abc", released));
     EXPECT_TRUE(holds_in_child([&] {
+      const auto& core = detail::StreamAccess::core(stream->reader);
       stream->reader.cancel();
+      stream->writer.cancel();
+      stream->writer.fail(std::make_error_code(std::errc::io_error));
+      stream->writer.fail(std::make_exception_ptr(UserError("in the child")));
       stream->writer.finish();
+      const bool untouched = !core.ended() && !core.is_cancelled();
       stream.reset();
-      return released == 0;
+      return untouched && released == 0;
     }));
     EXPECT_EQ(text(stream->reader.read(3)), "abc");
   }

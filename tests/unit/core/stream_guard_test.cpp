@@ -36,6 +36,31 @@ TEST(StreamGuard, ViewsStayValidWhileItLives) {
   EXPECT_EQ(released, 3);
 }
 
+// Memory that outlives the stream, such as a constant's, needs nobody to be told.
+TEST(StreamGuard, BorrowedMemoryWithoutAReleaseGoesThroughEveryPath) {
+  auto [writer, reader] = make_stream(test::single_threaded(12));
+  const auto add = [&own = writer](std::string_view bytes) {
+    own.add_next_chunk(Chunk::borrow(test::bytes_of(bytes), Release{}));
+  };
+  for (const char* bytes : {"abcd", "ef", "gh"}) add(bytes);
+  EXPECT_EQ(text(reader.read(4)), "abcd");  // A view.
+  EXPECT_EQ(text(reader.read(3)), "efg");   // Gathered.
+  EXPECT_EQ(text(reader.read(1)), "h");
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+  {
+    const Guard guard = reader.pin();
+    add("ijkl");
+    EXPECT_EQ(text(reader.read(4)), "ijkl");
+    EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+    EXPECT_EQ(reader.stats().bytes_retained, 4u);
+  }
+  EXPECT_EQ(reader.stats().bytes_retained, 0u);
+  add("never read");
+  reader.cancel();
+  EXPECT_EQ(reader.try_read(1).status, ReadStatus::cancelled);
+  EXPECT_EQ(reader.stats().bytes_buffered, 0u);
+}
+
 TEST(StreamGuard, CopyHoldsAsLongAsTheOriginal) {
   int released = 0;
   auto [writer, reader] = make_stream();

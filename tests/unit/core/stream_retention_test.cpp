@@ -126,27 +126,32 @@ TEST(StreamRetention, GraceIsWaitedOut) {
   EXPECT_EQ(added.get(), PushStatus::cancelled);
 }
 
-TEST(StreamRetention, DropThatFreesNothingRestartsTheGrace) {
+// How long after a drop that frees nothing the reader's wait ended.
+std::chrono::nanoseconds grace_after_drop(bool by_guard, StreamOptions& options) {
   using Clock = std::chrono::steady_clock;
-  StreamOptions options = test::small(10);
   Clock::duration since_drop(0);
   // The drop comes in the middle of the grace: late enough for a clock that goes on to show. With a
   // longer one where that middle was missed.
   for (int ms = 60; since_drop <= Clock::duration(0); ms *= 2) {
     options.retention_grace = std::chrono::milliseconds(ms);
     auto [writer, reader] = make_stream(options);
-    ASSERT_EQ(try_add(writer, "0123456789"), PushStatus::ok);
-    const Guard guard = reader.pin();
-    Guard copy = guard;
-    (void)reader.skip(10);
-    ASSERT_EQ(reader.try_read(1).status, ReadStatus::would_block);
-    ASSERT_EQ(try_add(writer, "x"), PushStatus::would_block);
+    EXPECT_EQ(try_add(writer, "0123456789"), PushStatus::ok);
+    Guard guard;
+    if (by_guard) guard = reader.pin();
+    const ByteView view = reader.read(10);
+    SharedBytes share;
+    if (!by_guard) share = reader.share(view);
+    Guard guard_copy = guard;
+    SharedBytes share_copy = share;
+    EXPECT_EQ(reader.try_read(1).status, ReadStatus::would_block);
+    EXPECT_EQ(try_add(writer, "x"), PushStatus::would_block);
     Clock::time_point dropped;
-    std::thread dropping([&own_writer = writer, &copy, &dropped, &options] {
+    std::thread dropping([&, &own_writer = writer] {
       test::await_parked_reader(own_writer);
       std::this_thread::sleep_for(options.retention_grace / 2);
       dropped = Clock::now();
-      copy.reset();
+      guard_copy.reset();
+      share_copy.reset();
     });
 
     EXPECT_THROW((void)reader.read(1), RetainedBudgetExhausted);
@@ -154,8 +159,17 @@ TEST(StreamRetention, DropThatFreesNothingRestartsTheGrace) {
     dropping.join();
     since_drop = thrown - dropped;
   }
+  return since_drop;
+}
 
-  EXPECT_GE(since_drop, options.retention_grace);
+TEST(StreamRetention, DropOfAGuardThatFreesNothingRestartsTheGrace) {
+  StreamOptions options = test::small(10);
+  EXPECT_GE(grace_after_drop(true, options), options.retention_grace);
+}
+
+TEST(StreamRetention, DropOfAShareThatFreesNothingRestartsTheGrace) {
+  StreamOptions options = test::small(10);
+  EXPECT_GE(grace_after_drop(false, options), options.retention_grace);
 }
 
 TEST(StreamRetention, DeadlineBeforeTheGraceIsATimeOut) {

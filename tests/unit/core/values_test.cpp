@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <compare>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,13 @@ TEST(Deadline, ZeroAndPastHavePassed) {
   EXPECT_TRUE(Deadline::after(std::chrono::hours::min()).passed());
   EXPECT_TRUE(Deadline::at(Deadline::time_point::min()).passed());
   EXPECT_FALSE(Deadline::after(1h).passed());
+}
+
+TEST(Deadline, AreOrderedByTheirMoments) {
+  const Deadline::time_point now = Deadline::clock::now();
+  EXPECT_EQ(Deadline::at(now) <=> Deadline::at(now), std::strong_ordering::equal);
+  EXPECT_LT(Deadline::at(now), Deadline::at(now + 1ns));
+  EXPECT_LT(Deadline::at(now), Deadline::never());
 }
 
 TEST(Deadline, DurationsTooLongForTheClockAreNever) {

@@ -263,6 +263,53 @@ TEST(PlacementInline, HalfAHeadIsNoSliceUntilItIsWhole) {
   EXPECT_TRUE(same(reader.read(head), stream.bytes().substr(0, head)));
 }
 
+// Each part is sent when the one before was read, so that it begins a receive.
+TEST(PlacementInline, SmallBodiesLieWholeAndAlignedInBulkBlocks) {
+  constexpr std::size_t kBlock = 65'536;
+  constexpr std::size_t kRest = 4'736;  // of the block, where the third body begins
+  ArrowStream stream;
+  for (const std::size_t body : {std::size_t{30'000}, std::size_t{30'000}, kRest,
+                                 std::size_t{60'000}, std::size_t{30'000}, std::size_t{100'000}}) {
+    stream.add_message(204, body);
+  }
+  Wire wire = socket_pair();
+  const auto pool = std::make_shared<ChunkPool>(PoolOptions{.block_bytes = kBlock});
+  ReceiverOptions options{.mode = ReceiveMode::inline_, .framing = Framing::arrow_ipc};
+  options.stream.pool = pool;
+  SocketReceiver receiver(std::move(wire.near), options);
+  StreamReader& reader = receiver.reader();
+  std::size_t offset = 0;
+  // Sends n bytes in two parts, and returns where they lie.
+  const auto pass = [&](std::size_t n) -> const std::byte* {
+    const std::string_view expected = stream.bytes().substr(offset, n);
+    EXPECT_TRUE(write_all(wire.far, expected.substr(0, n * 2 / 3)));
+    EXPECT_EQ(reader.try_read(n).status, ReadStatus::would_block);
+    EXPECT_TRUE(write_all(wire.far, expected.substr(n * 2 / 3)));
+    const ByteView view = reader.read(n);
+    EXPECT_TRUE(same(view, expected, offset));
+    offset += n;
+    return view.data();
+  };
+  std::vector<std::ptrdiff_t> distances;  // from the first body
+  const std::byte* first = nullptr;
+  for (const ArrowStream::Message& message : stream.messages) {
+    EXPECT_NE(message.head_bytes % 64, 0u);
+    (void)pass(message.head_bytes);
+    const std::uint64_t copied = reader.stats().bytes_copied;
+    const std::byte* const body = pass(message.body_bytes);
+    if (message.body_bytes > kBlock) continue;  // Cut in any case.
+    EXPECT_EQ(reader.stats().bytes_copied, copied) << "of " << message.body_bytes;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(body) % 64, 0u) << "of " << message.body_bytes;
+    if (first == nullptr) first = body;
+    distances.push_back(body - first);
+  }
+
+  // One after another, the third up to the end of the block.
+  EXPECT_EQ(distances[1], 30'528 - 256);
+  EXPECT_EQ(distances[2], static_cast<std::ptrdiff_t>(kBlock - kRest) - 256);
+  EXPECT_EQ(receiver.stats().bodies_straight, 0u);
+}
+
 TEST_P(Placement, HalfAHeadIsDeliveredBeforeTheEnd) {
   ArrowStream stream;
   stream.add_message(500, 400'000);
