@@ -23,3 +23,15 @@ class Unsupported(ForebayError):
 
 class PackError(ForebayError):
     """A worker program cannot be packed."""
+
+
+class StreamError(ForebayError):
+    """A stream cannot go on."""
+
+
+class Cancelled(StreamError):
+    """The stream was cancelled or closed."""
+
+
+class DeadlineExceeded(StreamError, TimeoutError):
+    """The timeout of a call passed."""

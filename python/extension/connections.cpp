@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <memory>
+#include <string>
+
+#include "byte_stream.h"
+#include "byte_stream_type.h"
+#include "forebay/error.h"
+#include "forebay/socket/descriptor.h"
+
+namespace forebay::python {
+
+namespace {
+
+socket::ReceiverOptions options_of(const std::string& mode, const std::string& framing,
+                                   std::size_t max_bytes) {
+  socket::ReceiverOptions options;
+  options.stream.max_bytes = max_bytes;
+  options.stream.gather_bytes_max = std::numeric_limits<std::size_t>::max() / 8;
+  if (mode == "threaded") {
+    options.mode = socket::ReceiveMode::threaded;
+  } else if (mode == "inline") {
+    options.mode = socket::ReceiveMode::inline_;
+  } else if (mode == "automatic") {
+    options.mode = socket::ReceiveMode::automatic;
+  } else {
+    throw std::invalid_argument("mode is threaded, inline or automatic");
+  }
+  if (framing == "arrow") {
+    options.framing = Framing::arrow_ipc;
+  } else if (framing != "none") {
+    throw std::invalid_argument("framing is arrow or none");
+  }
+  return options;
+}
+
+// Calls `attempt` until it makes a connection, looking at signals in between.
+template <class F>
+socket::Descriptor connected(PyObject* timeout, F&& attempt) {
+  const Deadline deadline = deadline_of(timeout);
+  for (;;) {
+    const Deadline until = next_look_at_signals(deadline);
+    try {
+      return without_lock([&] { return attempt(until); });
+    } catch (const DeadlineExceeded&) {
+      if (deadline.passed()) throw;
+    }
+    look_at_signals();
+  }
+}
+
+std::unique_ptr<ByteStream> connect(const std::string& path, const std::string& mode,
+                                    const std::string& framing, std::size_t max_bytes,
+                                    nb::handle timeout) {
+  const socket::ReceiverOptions options = options_of(mode, framing, max_bytes);
+  return std::make_unique<ByteStream>(
+      connected(timeout.ptr(), [&](Deadline until) { return socket::connect_unix(path, until); }),
+      options);
+}
+
+class Listener {
+ public:
+  explicit Listener(const std::string& path) : listener_(socket::Listener::listen_unix(path)) {}
+
+  std::unique_ptr<ByteStream> accept(const std::string& mode, const std::string& framing,
+                                     std::size_t max_bytes, nb::handle timeout) {
+    const socket::ReceiverOptions options = options_of(mode, framing, max_bytes);
+    return std::make_unique<ByteStream>(
+        connected(timeout.ptr(), [&](Deadline until) { return open().accept(until); }), options);
+  }
+  void close() { listener_.reset(); }
+
+ private:
+  socket::Listener& open() {
+    if (!listener_) throw std::invalid_argument("the listener is closed");
+    return *listener_;
+  }
+  std::optional<socket::Listener> listener_;
+};
+
+}  // namespace
+
+void declare_connections(nb::module_& module) {
+  module.def("connect", &connect, nb::arg("path"), nb::kw_only(), nb::arg("mode") = "threaded",
+             nb::arg("framing") = "arrow", nb::arg("max_bytes") = std::size_t{64} << 20,
+             nb::arg("timeout").none() = nb::none(),
+             "A stream of what the peer at a Unix socket's path sends, received in C++.");
+  nb::class_<Listener>(module, "Listener", "Listens at a Unix socket's path.")
+      .def("accept", &Listener::accept, nb::kw_only(), nb::arg("mode") = "threaded",
+           nb::arg("framing") = "arrow", nb::arg("max_bytes") = std::size_t{64} << 20,
+           nb::arg("timeout").none() = nb::none(),
+           "A stream of what the next peer sends, received in C++.")
+      .def("close", &Listener::close, "Stop listening, and remove the socket's file.")
+      .def("__enter__", [](nb::object self) { return self; })
+      .def("__exit__", [](Listener& self, nb::args) { self.close(); });
+  module.def(
+      "listen", [](const std::string& path) { return std::make_unique<Listener>(path); },
+      nb::arg("path"), "A Listener at a Unix socket's path.");
+  module.attr("Listener").attr("__module__") = "forebay";
+}
+
+}  // namespace forebay::python
