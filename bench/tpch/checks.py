@@ -14,6 +14,9 @@ LIGHT = ("receive", "decode", "inline", "threaded", "automatic", "inline-decode"
 HEAVY = ("receive", "decode", "inline", "threaded", "automatic", "mutex")
 
 
+OVER_GRPC = ("grpc-receive", "decode", "grpc", "grpc-slices", "automatic")
+
+
 @dataclasses.dataclass
 class Check:
     what: str
@@ -71,6 +74,25 @@ def paced(rounds, settings):
         checks.append(Check(f"{name}: {mode}, x of inline", "> 1.00", report.spread(gain, 3, True),
                             statistics.median(gain) > 1))
     return [*checks, memory(name, rounds, settings)]
+
+
+def grpc_light(rounds):
+    """Over gRPC at full speed, with a light query."""
+    return [compared("gRPC, full speed: throughput, x of the classic socket, automatic",
+                     report.ratios(rounds, "automatic", "grpc", report.seconds), 0.30, True)]
+
+
+def grpc_heavy(rounds, settings):
+    """Over gRPC, with a query about as long as receiving."""
+    receive = statistics.median(report.per_round(rounds, "grpc-receive", report.seconds))
+    query = statistics.median(report.per_round(rounds, "decode", report.seconds))
+    name = f"gRPC, work {settings.work}"
+    return [
+        Check(f"{name}: decode + query, x of receiving over gRPC", "about 1",
+              f"{query / receive:.3f}", 0.75 <= query / receive <= 1.35),
+        compared(f"{name}: throughput, x of the classic socket, automatic",
+                 report.ratios(rounds, "automatic", "grpc", report.seconds), 0.80, True),
+    ]
 
 
 def calibrated_work(run_decode, lineitem, pace):

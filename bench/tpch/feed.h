@@ -60,4 +60,7 @@ class Feed {
 /// The mutex-and-condition-variable port of Spark's class, and Arrow's own reader.
 [[nodiscard]] std::unique_ptr<Feed> make_mutex_feed(Descriptor socket);
 
+/// Forebay, over a session of Spark's gRPC channel that has been opened; it ends with the feed.
+[[nodiscard]] std::unique_ptr<Feed> make_grpc_feed(class GrpcWorker& worker);
+
 }  // namespace tpch

@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
   send_command
       ->add_option("--pace", send.pace_gb_per_s, "GB/s, on an absolute schedule; 0: no pace")
       ->check(CLI::NonNegativeNumber);
+  bool grpc = false;
+  send_command->add_flag("--grpc", grpc, "as the engine of a worker that listens at the socket");
 
   tpch::ReceiveOptions receive;
   receive.workers = static_cast<int>(std::max(2u, std::thread::hardware_concurrency())) - 1;
@@ -47,7 +49,7 @@ int main(int argc, char** argv) {
 
   CLI11_PARSE(app, argc, argv);
   try {
-    if (*send_command) tpch::send_file(send);
+    if (*send_command) grpc ? tpch::send_over_grpc(send) : tpch::send_file(send);
     if (*receive_command) tpch::receive(receive);
     if (*selftest_command) return tpch::selftest();
     return 0;

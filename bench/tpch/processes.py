@@ -13,6 +13,8 @@ import threading
 SECONDS_MAX = 300
 # Modes that receive nothing.
 FROM_MEMORY = ("decode",)
+# Modes in which the receiver is a worker, which listens, and the sender its engine.
+OVER_GRPC = ("grpc-receive", "grpc", "grpc-slices")
 
 
 class RunFailed(Exception):
@@ -49,6 +51,12 @@ def finished(process, what):
         raise RunFailed(f"{what} ended with {process.returncode}: {errors.strip()}")
 
 
+def wait_for_listener(process, what):
+    if not process.stdout.readline():
+        finished(process, what)
+        raise RunFailed(f"{what} does not listen")
+
+
 def run_once(settings, mode, on_bytes=lambda count: None, trace=None):
     """Runs the mode and returns the receiver's figures, with the sender's under "sender"."""
     processes = []
@@ -75,14 +83,18 @@ def run_once(settings, mode, on_bytes=lambda count: None, trace=None):
         if mode in FROM_MEMORY:
             receive += ["--file", settings.stream]
         else:
-            sender = started([settings.program, "send", "--socket", folder / "socket",
-                              "--file", settings.stream, "--pace", settings.pace], processes)
-            if not sender.stdout.readline():
-                finished(sender, "the sender")
-                raise RunFailed("the sender does not listen")
             receive += ["--socket", folder / "socket"]
-
-        receiver = started(receive, processes)
+        send = [settings.program, "send", "--socket", folder / "socket", "--file", settings.stream,
+                "--pace", settings.pace]
+        if mode in OVER_GRPC:
+            receiver = started(receive, processes)
+            wait_for_listener(receiver, "the receiver")
+            sender = started([*send, "--grpc"], processes)
+        else:
+            if mode not in FROM_MEMORY:
+                sender = started(send, processes)
+                wait_for_listener(sender, "the sender")
+            receiver = started(receive, processes)
         for line in receiver.stdout:
             on_bytes(json.loads(line)["bytes"])
         finished(receiver, f"the receiver ({mode})")

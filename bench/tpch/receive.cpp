@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "tpch/feed.h"
+#include "tpch/grpc_worker.h"
 #include "tpch/measure.h"
 #include "tpch/pipeline.h"
 #include "tpch/sample.h"
@@ -19,6 +20,7 @@
 namespace tpch {
 namespace {
 
+using forebay::grpc::Placement;
 using forebay::socket::connect_unix;
 using forebay::socket::ReceiveMode;
 
@@ -97,6 +99,41 @@ MakeJob overlapped(ReceiveMode mode, bool query) {
   };
 }
 
+// In place of a socket that is received from: a worker, made ready up to where the engine may send.
+std::shared_ptr<GrpcWorker> opened_worker(const ReceiveOptions& options, Placement placement) {
+  forebay::grpc::ServerOptions server;
+  server.placement = placement;
+  server.input_bytes_max = options.budget_bytes;
+  const auto worker = std::make_shared<GrpcWorker>(options.socket, server);
+  worker->await_session();
+  return worker;
+}
+
+Outcome receive_grpc_alone(GrpcWorker& worker) {
+  worker.begin();
+  Outcome outcome;
+  Progress progress;
+  while (const std::size_t got = worker.input().read_some(SIZE_MAX).size()) {
+    outcome.figures.bytes += got;
+    progress.at(outcome.figures.bytes);
+  }
+  worker.end();
+  return outcome;
+}
+
+MakeJob over_grpc(Placement placement) {
+  return [=](const ReceiveOptions& options) -> Job {
+    return [=, &options, worker = opened_worker(options, placement)] {
+      return drain(make_grpc_feed(*worker), pipeline(options));
+    };
+  };
+}
+
+Job grpc_alone(const ReceiveOptions& options) {
+  return
+      [worker = opened_worker(options, Placement::aligned)] { return receive_grpc_alone(*worker); };
+}
+
 Job decode(const ReceiveOptions& options) {
   const auto file = std::make_shared<MappedFile>(options.file);
   return [=, &options] { return drain(make_memory_feed(file->bytes()), pipeline(options)); };
@@ -113,6 +150,9 @@ const std::map<std::string, MakeJob>& jobs() {
       {"inline-decode", overlapped(ReceiveMode::inline_, false)},
       {"threaded-decode", overlapped(ReceiveMode::threaded, false)},
       {"automatic-decode", overlapped(ReceiveMode::automatic, false)},
+      {"grpc-receive", grpc_alone},
+      {"grpc", over_grpc(Placement::aligned)},
+      {"grpc-slices", over_grpc(Placement::slices)},
       {"mutex", [](auto& options) {
          return [&] {
            return drain(make_mutex_feed(connect_unix(options.socket)), pipeline(options));

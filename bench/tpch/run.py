@@ -25,8 +25,11 @@ import tables  # noqa: E402
 import traces  # noqa: E402
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-DEFAULT_MODES = ("receive", "decode", "sequential", "inline", "threaded", "automatic", "mutex")
-OVERLAPS = ("sequential", "inline", "threaded", "automatic", "mutex")
+DEFAULT_MODES = {
+    "socket": ("receive", "decode", "sequential", "inline", "threaded", "automatic", "mutex"),
+    "grpc": (*checks.OVER_GRPC, "receive"),
+}
+OVERLAPS = ("sequential", "inline", "threaded", "automatic", "mutex", "grpc", "grpc-slices")
 TABLE_WIDTH = 160
 
 
@@ -43,8 +46,10 @@ def arguments():
     parser.add_argument("--budget", type=int, default=32, metavar="MiB",
                         help="memory that the stream may hold (32)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds over all modes (5)")
-    parser.add_argument("--modes", default=",".join(DEFAULT_MODES), metavar="A,B,..",
-                        help=f"of {', '.join(report.TITLES)}")
+    parser.add_argument("--transport", choices=DEFAULT_MODES, default="socket",
+                        help="Spark's classic channel, or its gRPC channel beside that (socket)")
+    parser.add_argument("--modes", metavar="A,B,..",
+                        help=f"those of the transport; of {', '.join(report.TITLES)}")
     parser.add_argument("--trace", type=pathlib.Path, metavar="FILE",
                         help="timeline of one more run of each mode, for Perfetto or Chrome")
     parser.add_argument("--plot", type=pathlib.Path, metavar="DIR",
@@ -58,7 +63,8 @@ def arguments():
     parser.add_argument("--check", action="store_true",
                         help="also measure what the main job must show, light and paced")
     options = parser.parse_args()
-    options.modes = options.modes.split(",")
+    options.modes = (options.modes.split(",") if options.modes
+                     else list(DEFAULT_MODES[options.transport]))
     unknown = [mode for mode in options.modes if mode not in report.TITLES]
     if unknown:
         parser.error(f"no such mode: {', '.join(unknown)}")
@@ -116,6 +122,25 @@ def run_checks(runner, settings, count, all_rounds):
     return found, {"light": light, "paced": heavy}
 
 
+def run_grpc_checks(runner, settings, count, all_rounds):
+    """Its promises: with a light query, then with one about as long as receiving."""
+    light = dataclasses.replace(settings, pace=0, work=1)
+    all_rounds["light"] = runner.rounds(light, list(checks.OVER_GRPC), count, "light")
+    receive_s = statistics.median(
+        report.per_round(all_rounds["light"], "grpc-receive", report.seconds))
+
+    def run_decode(work):
+        heavy = dataclasses.replace(light, work=work)
+        return report.seconds(runner.one(heavy, "decode", f"calibrating, work {work}:"))
+
+    pace = runner.lineitem.bytes / receive_s / 1e9
+    heavy = dataclasses.replace(
+        light, work=checks.calibrated_work(run_decode, runner.lineitem, pace))
+    all_rounds["heavy"] = runner.rounds(heavy, list(checks.OVER_GRPC), count, "heavy")
+    found = checks.grpc_light(all_rounds["light"]) + checks.grpc_heavy(all_rounds["heavy"], heavy)
+    return found, {"light": light, "heavy": heavy}
+
+
 def write_trace(runner, settings, modes, target):
     with tempfile.TemporaryDirectory() as folder:
         files = {mode: pathlib.Path(folder) / mode for mode in modes}
@@ -147,7 +172,8 @@ def main():
         all_settings = {"table": settings}
         found = []
         if options.check:
-            found, more = run_checks(runner, settings, options.rounds, all_rounds)
+            check = run_grpc_checks if options.transport == "grpc" else run_checks
+            found, more = check(runner, settings, options.rounds, all_rounds)
             all_settings |= more
         if options.trace:
             write_trace(runner, settings, options.modes, options.trace)

@@ -16,10 +16,9 @@
 
 namespace tpch {
 namespace {
-
 using Bytes = std::span<const std::byte>;
+}  // namespace
 
-// The stream cut behind each message; what follows the last one is a piece as well.
 std::vector<Bytes> cut_by_message(Bytes stream) {
   arrow::io::BufferReader reader(
       std::make_shared<arrow::Buffer>(reinterpret_cast<const std::uint8_t*>(stream.data()),
@@ -34,8 +33,6 @@ std::vector<Bytes> cut_by_message(Bytes stream) {
   if (begin < stream.size()) messages.push_back(stream.subspan(begin));
   return messages;
 }
-
-}  // namespace
 
 void send_file(const SendOptions& options) {
   const MappedFile file(options.file);
