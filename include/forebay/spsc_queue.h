@@ -9,15 +9,17 @@
 //
 // Layout: items stand in lines, lines in segments. A line holds a few items beside one state word,
 // which is the number of items pushed when the last of them was; so the flag travels to the
-// consumer in the same cache line as the data, and neither side reads the other's index to learn
-// that an item is there. Segments are some 4 KiB. The producer fills one, links the next to it and
-// goes on; the consumer follows the links and gives a segment back when it leaves it. The producer
-// takes the one that came back last: while the consumer keeps up, the two go round in a few
-// segments that stay in the nearest cache, where writing a line that the other side has read costs
-// a fraction of what it costs elsewhere, however large the queue may grow when the consumer does
-// not keep up. Beside whole segments the consumer gives slots back a quarter of the capacity at a
-// time; the queue has that quarter as room on top, and the consumer gives everything back whenever
-// it finds the queue empty, so that the delay is never seen.
+// consumer with the data, and neither side reads the other's index to learn that an item is there.
+// Small items share a cache line with their state. Where only one fits, it and its state stand as
+// close to the next as they can, since what the queue costs is the cache lines that it moves. The
+// producer asks for those it will write a few lines ahead. Segments are some 4 KiB. The producer
+// fills one, links the next to it and goes on; the consumer follows the links and gives a segment
+// back when it leaves it. The producer takes the one that came back last: while the consumer keeps
+// up, the two go round in a few segments that stay in the nearest cache, where writing a line that
+// the other side has read costs a fraction of what it costs elsewhere, however large the queue may
+// grow when the consumer does not keep up. Beside whole segments the consumer gives slots back a
+// quarter of the capacity at a time; the queue has that quarter as room on top, and the consumer
+// gives everything back whenever it finds the queue empty, so that the delay is never seen.
 //
 // Ordering: what the producer did before try_push() happens before what the consumer does after it
 // got the item; what the consumer did before an item's slot is given back happens before the
@@ -121,6 +123,7 @@ class SpscQueue {
       producer_.position += count;
       // (Q1) release store, synchronizes-with the acquire load (Q2): publishes the items.
       line.state.store(producer_.position, detail::release);
+      prefetch_ahead();
       producer_.step(count);
       done += count;
     }
@@ -195,11 +198,17 @@ class SpscQueue {
 
  private:
   static constexpr std::size_t kSegmentBytes = 4096;
+  static constexpr std::size_t kPrefetchBytes = 4 * kLineBytes;  // ahead, as measured
 
   // Items that fill whole cache lines get whole cache lines, the state one of its own.
   static constexpr std::size_t kItemAlignment =
       std::max(alignof(T), sizeof(T) % kLineBytes == 0 ? kLineBytes : 1);
-  struct alignas(std::max(kLineBytes, kItemAlignment)) Line {
+  // One item and its state are packed, unless they fill a cache line.
+  static constexpr std::size_t kLineAlignment =
+      kItemsPerLine == 1 && sizeof(T) <= kLineBytes - 2 * sizeof(std::uint64_t)
+          ? alignof(std::uint64_t)
+          : std::max(kLineBytes, kItemAlignment);
+  struct alignas(kLineAlignment) Line {
     typename P::template atomic<std::uint64_t> state{0};
     alignas(kItemAlignment) typename P::template cell<T> items[kItemsPerLine];
   };
@@ -254,8 +263,17 @@ class SpscQueue {
     ++producer_.position;
     // (Q1) release store, synchronizes-with the acquire load (Q2): publishes the item.
     line.state.store(producer_.position, detail::release);
+    prefetch_ahead();
     producer_.step(1);
     return true;
+  }
+
+  // Where the producer begins a line: asks for one that it will come to, since to get it back from
+  // the consumer takes longer than to fill those before it.
+  void prefetch_ahead() noexcept {
+    if (producer_.index != 0) return;
+    const auto ahead = reinterpret_cast<std::uintptr_t>(producer_.line) + kPrefetchBytes;
+    if (ahead < reinterpret_cast<std::uintptr_t>(producer_.end)) detail::prefetch_to_write(ahead);
   }
 
   void enter(Cursor& at, Segment& segment) noexcept {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The system calls under the waits: futex, membarrier, pause. Bodies in lib/core/futex.cpp.
+// The system calls under the waits, and what is asked of the core: pause, prefetch. Bodies in
+// lib/core/futex.cpp.
 
 #include <cstdint>
 
@@ -33,6 +34,16 @@ inline void cpu_pause() noexcept {
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   asm volatile("isb" ::: "memory");
+#endif
+}
+
+/// Asks for the cache line at the address, to be written. Any address will do.
+inline void prefetch_to_write(std::uintptr_t address) noexcept {
+#if defined(__x86_64__)
+  // The compiler's own needs leave to use the instruction; a CPU that lacks it passes it over.
+  asm volatile("prefetchw (%0)" : : "r"(address));
+#else
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 1);
 #endif
 }
 
