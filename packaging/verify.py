@@ -31,22 +31,25 @@ class Figure:
     """Something counted: what, how it is found in the output, and the least it has to be.
 
     A pattern with a group finds numbers, which are added up; one without is counted. The least is a
-    number, or a pattern that is counted.
+    number, or a pattern that is counted. What begins with the same word counts once: a search that
+    is repeated says so each time.
     """
 
     def __init__(self, what, pattern, least, unit=""):
         self.what, self.pattern, self.least, self.unit = what, pattern, least, unit
 
     def read(self, output):
-        found = re.findall(self.pattern, output, re.M)
         if not re.compile(self.pattern).groups:
-            return float(len(found))
+            return self.count(self.pattern, output)
+        found = re.findall(self.pattern, output, re.M)
         return sum(float(text.replace(",", "")) for text in found) if found else None
 
     def required(self, output):
-        if isinstance(self.least, str):
-            return float(len(re.findall(self.least, output, re.M)))
-        return float(self.least)
+        return self.count(self.least, output) if isinstance(self.least, str) else float(self.least)
+
+    @staticmethod
+    def count(pattern, output):
+        return float(len({found.split()[0] for found in re.findall(pattern, output, re.M)}))
 
 
 class Step:
