@@ -109,6 +109,8 @@ def test_a_million_reads_leave_nothing_behind():
 
     read_everything(READS // 100)
     before = blocks()
+    if before == 0:
+        pytest.skip("this interpreter does not count its blocks (PYTHONMALLOC)")
     references = sys.getrefcount(None)
     read_everything(READS)
     assert blocks() - before < 100
