@@ -52,7 +52,7 @@ class Choices {
 class Child {
  public:
   template <class Body>
-  explicit Child(Body&& body) : pid_(::fork()) {
+  explicit Child(Body&& body) : pid_(fork_with_nothing_to_print()) {
     if (pid_ != 0) return;
     int code = 99;
     try {
@@ -89,6 +89,12 @@ class Child {
   }
 
  private:
+  // What is printed and not written yet would be written by the child as well, and counted twice.
+  static pid_t fork_with_nothing_to_print() {
+    std::fflush(nullptr);
+    return ::fork();
+  }
+
   pid_t pid_;
 };
 
