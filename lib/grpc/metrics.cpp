@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <optional>
+#include <utility>
 
 namespace forebay::grpc {
 
@@ -67,25 +69,52 @@ void read_metric(std::string_view bytes, Settings& metrics) {
   if (is_entry) metrics[key] = value;
 }
 
-}  // namespace
-
-std::string encode_metric(const std::string& name, const std::string& value) {
+std::string entry_of(const std::string& name, const std::string& value) {
   std::string bytes;
   {
     io::StringOutputStream stream(&bytes);
     io::CodedOutputStream out(&stream);
     WireFormatLite::WriteString(kKey, name, &out);
     WireFormatLite::WriteString(kValue, value, &out);
-    const auto* const found = std::find(std::begin(kMetricNames), std::end(kMetricNames), name);
-    std::uint64_t number = 0;
-    const auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (found != std::end(kMetricNames) && error == std::errc() &&
-        rest == value.data() + value.size()) {
-      WireFormatLite::WriteUInt64(static_cast<int>(found - std::begin(kMetricNames)) + 1, number,
-                                  &out);
-    }
   }
   return bytes;
+}
+
+// The number that later engines have for the name; 0 for none.
+int number_of(const std::string& name) {
+  const auto* const found = std::find(std::begin(kMetricNames), std::end(kMetricNames), name);
+  if (found == std::end(kMetricNames)) return 0;
+  return static_cast<int>(found - std::begin(kMetricNames)) + 1;
+}
+
+std::optional<std::uint64_t> count_in(const std::string& text) {
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::vector<std::string> encode_metrics(const Settings& metrics) {
+  std::vector<std::string> occurrences;
+  std::string numbers;
+  {
+    io::StringOutputStream stream(&numbers);
+    io::CodedOutputStream out(&stream);
+    bool is_first = true;
+    for (const auto& [name, value] : metrics) {
+      occurrences.push_back(entry_of(name, value));
+      const int field = number_of(name);
+      const auto count = count_in(value);
+      if (field == 0 || !count) continue;
+      if (std::exchange(is_first, false)) out.WriteString(occurrences.back());
+      WireFormatLite::WriteUInt64(field, *count, &out);
+    }
+  }
+  if (!numbers.empty()) occurrences.push_back(std::move(numbers));
+  return occurrences;
 }
 
 Settings read_metrics(std::string_view response, int terminator) {

@@ -140,9 +140,7 @@ struct RequestWriter {
 template <class Message>
 void set_metrics(const Settings& metrics, Message* to) {
   auto* const unknown = to->GetReflection()->MutableUnknownFields(to);
-  for (const auto& [name, value] : metrics) {
-    unknown->AddLengthDelimited(1, encode_metric(name, value));
-  }
+  for (const std::string& one : encode_metrics(metrics)) unknown->AddLengthDelimited(1, one);
 }
 
 struct ResponseWriter {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 DECLARED = re.compile(
     r"\b(?:TEST|TEST_F|TEST_P|TYPED_TEST|RC_GTEST_PROP)\(\s*(\w+),\s*(\w+)", re.MULTILINE)
-CLASS = re.compile(r"^class (\w+)\(unittest\.TestCase\):", re.MULTILINE)
+CLASS = re.compile(r"^class (\w+)\((?:\w+, )*unittest\.TestCase\):", re.MULTILINE)
 METHOD = re.compile(r"^    def (test_\w+)\(", re.MULTILINE)
 NAMED = re.compile(r"`(\w+)\.(\w+)`")
 
