@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "byte_stream.h"
 #include "byte_stream_type.h"
@@ -61,6 +64,14 @@ std::unique_ptr<ByteStream> connect(const std::string& path, const std::string& 
       options);
 }
 
+std::unique_ptr<ByteStream> receive(int descriptor, const std::string& mode,
+                                    const std::string& framing, std::size_t max_bytes) {
+  const socket::ReceiverOptions options = options_of(mode, framing, max_bytes);
+  const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) throw std::system_error(errno, std::generic_category(), "receive: the descriptor");
+  return std::make_unique<ByteStream>(socket::Descriptor(own), options);
+}
+
 class Listener {
  public:
   explicit Listener(const std::string& path) : listener_(socket::Listener::listen_unix(path)) {}
@@ -84,6 +95,12 @@ class Listener {
 }  // namespace
 
 void declare_connections(nb::module_& module) {
+  module.def(
+      "receive", &receive, nb::arg("descriptor"), nb::kw_only(), nb::arg("mode") = "threaded",
+      nb::arg("framing") = "arrow", nb::arg("max_bytes") = std::size_t{64} << 20,
+      "A stream of what comes through a connected socket or a pipe, received in C++ through "
+      "a duplicate of the descriptor. Nobody else may read from it, also afterwards: a stream "
+      "that goes closes this side of the connection for reading.");
   module.def("connect", &connect, nb::arg("path"), nb::kw_only(), nb::arg("mode") = "threaded",
              nb::arg("framing") = "arrow", nb::arg("max_bytes") = std::size_t{64} << 20,
              nb::arg("timeout").none() = nb::none(),

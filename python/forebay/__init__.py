@@ -6,9 +6,14 @@ from forebay.errors import (Cancelled, DeadlineExceeded, ForebayError, PackError
 
 __all__ = ["Cancelled", "DeadlineExceeded", "ForebayError", "Listener", "PackError",
            "SignatureError", "StreamError", "StreamStats", "Unsupported", "WorkerError",
-           "ZeroCopyByteStream", "connect", "listen"]
+           "ZeroCopyByteStream", "connect", "listen", "receive"]
 
-_COMPILED = {"Listener", "StreamStats", "ZeroCopyByteStream", "connect", "listen"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from forebay._stream import (Listener, StreamStats, ZeroCopyByteStream, connect, listen,
+                                 receive)
+
+_COMPILED = {"Listener", "StreamStats", "ZeroCopyByteStream", "connect", "listen", "receive"}
 
 
 def __getattr__(name):

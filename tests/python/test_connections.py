@@ -141,3 +141,20 @@ def test_options_that_there_are_not(path, served, options):
     served(b"")
     with pytest.raises(ValueError):
         forebay.connect(path, **options)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_connected_socket_still_sends(mode):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"hello")
+        stream = forebay.receive(ours.fileno(), mode=mode, framing="none")
+        assert stream.read(5) == b"hello"
+        del stream
+        ours.sendall(b"back")
+        assert theirs.recv(4) == b"back"
+
+
+def test_a_descriptor_that_is_none():
+    with pytest.raises(OSError):
+        forebay.receive(-1)
