@@ -13,7 +13,8 @@ import numpy
 
 REFERENCE = "Forebay"
 # Limits that no library can pass: shown, and neither beaten nor lost to.
-FLOORS = {"PointerBump", "PingPong", "BareLoad", "ArrowWhole"}
+FLOORS = {"PointerBump", "PingPong", "BareLoad", "ArrowWhole", "ByteBuffer", "ClassicSocket",
+          "InMemory"}
 # Of the rounds of a ratio, this part may lie on the other side before an order is a draw.
 OUTLIERS_QUIET, OUTLIERS_NOISY = 0.25, 0.1
 # With fewer rounds all of them must agree; with still fewer nothing is said.
