@@ -192,11 +192,18 @@ PyObject* ByteStream::view_of(ByteView view) {
     Py_CLEAR(run_view_);
     // What was gathered is the view's own memory.
     const bool read_only = block->pool != nullptr;
-    run_view_ = OwnedBytes::view_of(ends_->reader().share(run_, Retention::detached), read_only);
+    run_view_ = OwnedBytes::view_of(ends_->reader().share(run_, retention()), read_only);
     if (run_view_ == nullptr) return nullptr;
   }
   return OwnedBytes::part(run_view_, view.data() - run_.data(),
                           static_cast<Py_ssize_t>(view.size()));
+}
+
+Retention ByteStream::retention() const noexcept {
+  // Bounded memory goes back to its pool and is received into again, which saves the kernel's work
+  // on new pages. But a program that keeps its views must not stop the receiver.
+  const bool room = core_.account.retained() + run_.size() <= core_.options.max_bytes / kViewsShare;
+  return received() && room ? Retention::bounded : Retention::detached;
 }
 
 void ByteStream::take_reader_turn(Deadline deadline) {
@@ -366,6 +373,7 @@ StreamStats ByteStream::stats() const {
   stats.bytes_in += backlog_bytes_;
   stats.slices_in += backlog_.size();
   stats.bytes_buffered += backlog_bytes_;
+  stats.bytes_detached += stats.bytes_retained;
   return stats;
 }
 

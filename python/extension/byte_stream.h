@@ -28,6 +28,10 @@ namespace forebay::python {
 
 class ByteStream {
  public:
+  /// Of the bound of a received stream, one part in so many is for what views hold; what they hold
+  /// beyond that does not count.
+  static constexpr std::size_t kViewsShare = 9;
+
   /// A stream that Python writes to. No `max_bytes`: without a bound.
   explicit ByteStream(std::optional<std::size_t> max_bytes);
   /// A stream that a connection fills.
@@ -79,6 +83,7 @@ class ByteStream {
   }
   [[nodiscard]] PyObject* take(std::size_t n) { return view_of(core_.cursor.take(n)); }
   [[nodiscard]] PyObject* view_of(ByteView view);
+  [[nodiscard]] Retention retention() const noexcept;
 
   // What follows is called by who has the reader's turn.
   [[nodiscard]] ReadStatus bring(std::size_t n, Deadline deadline, bool consuming);

@@ -21,7 +21,8 @@ namespace {
 socket::ReceiverOptions options_of(const std::string& mode, const std::string& framing,
                                    std::size_t max_bytes) {
   socket::ReceiverOptions options;
-  options.stream.max_bytes = max_bytes;
+  // What is unread has all of what was asked for.
+  options.stream.max_bytes = max_bytes + (max_bytes + 7) / (ByteStream::kViewsShare - 1);
   options.stream.gather_bytes_max = std::numeric_limits<std::size_t>::max() / 8;
   if (mode == "threaded") {
     options.mode = socket::ReceiveMode::threaded;

@@ -84,6 +84,15 @@ def test_more_than_the_bound_is_held_by_views(path, served):
     assert stream.stats().bytes_held < 4 << 20
 
 
+def test_a_body_as_large_as_the_bound_comes_while_views_are_held(path, served):
+    small, large = arrow_stream(1000, 50), arrow_stream(250_000, 2)
+    served(small.to_pybytes() + large.to_pybytes())
+    stream = forebay.connect(path, max_bytes=2_100_000)
+    held = list(ipc.open_stream(stream))
+    held += list(ipc.open_stream(stream))
+    assert [batch.num_rows for batch in held] == [1000] * 50 + [250_000] * 2
+
+
 def test_views_of_received_bytes_are_read_only_and_outlive_the_stream(path, served):
     served(b"hello world")
     stream = forebay.connect(path, framing="none")
