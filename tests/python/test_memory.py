@@ -6,6 +6,8 @@ import subprocess
 import sys
 import weakref
 
+import pytest
+
 from forebay import ZeroCopyByteStream
 
 READS = 1_000_000
