@@ -85,7 +85,8 @@ WorkerProcess::~WorkerProcess() { terminate(); }
 
 void WorkerProcess::start(const std::string& folder) {
   const std::string id = new_id();
-  // The port is free now; who takes it meanwhile makes the worker end, which is told.
+  // The port is free now. Where another program takes it meanwhile the worker ends; that program is
+  // then what is connected to, unless the worker has ended by then.
   connection_ = specification_.tcp ? std::to_string(socket::Listener::listen_loopback(0).port())
                                    : folder + "/" + id.substr(0, 12) + ".sock";
   std::vector<std::string> arguments = specification_.command;
@@ -120,9 +121,12 @@ void WorkerProcess::await_ready() {
         (void)socket::connect_loopback(std::get<std::uint16_t>(at), deadline);
       }
       ready_after_ = Deadline::clock::now() - begin;
-      return;
-    } catch (const std::system_error&) {
+      if (!await_end(process_, Deadline::after(std::chrono::seconds(0)))) return;
+      throw Error("the worker ended, and something else listens where it should");
+    } catch (const std::system_error& error) {
       // Not yet.
+      const int code = error.code().value();
+      if (code != ENOENT && code != ECONNREFUSED && code != EAGAIN) throw;
     }
     if (await_end(process_, Deadline::after(kAttemptTime))) {
       throw Error("the worker ended before it could be connected to");
@@ -139,12 +143,16 @@ int WorkerProcess::wait(Deadline deadline) {
   return status_;
 }
 
+// By its descriptor: where somebody else has waited for it, its number may be another's.
+void WorkerProcess::tell(int signal) noexcept {
+  (void)::syscall(SYS_pidfd_send_signal, process_.get(), signal, nullptr, 0);
+}
+
 int WorkerProcess::terminate() {
   if (!process_) return status_;
-  ::kill(pid_, SIGTERM);
-  const int status = wait(Deadline::after(specification_.termination_time));
-  if (status != -1) return status;
-  ::kill(pid_, SIGKILL);
+  tell(SIGTERM);
+  (void)wait(Deadline::after(specification_.termination_time));
+  if (process_) tell(SIGKILL);
   return wait(Deadline::never());
 }
 

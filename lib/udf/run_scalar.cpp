@@ -3,6 +3,7 @@
 // Functions over columns: any number of them in a task, and each may be a chain of functions.
 
 #include <arrow/array/concatenate.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
@@ -27,10 +28,11 @@ std::shared_ptr<::arrow::Array> call_function(const BoundFunction& bound, const 
 std::shared_ptr<::arrow::Array> call_parallel(const BoundFunction& bound, const Call& call,
                                               const ::arrow::ArrayVector& columns,
                                               std::int64_t rows) {
-  const std::int64_t slices = std::min<std::int64_t>(4 * call.task.cpus, rows / kRowsPerSliceMin);
-  if (call.task.cpus < 2 || slices < 2) return call_function(bound, call, columns);
+  const int threads = std::min(call.task.cpus, tbb::info::default_concurrency());
+  const std::int64_t slices = std::min<std::int64_t>(4 * threads, rows / kRowsPerSliceMin);
+  if (threads < 2 || slices < 2) return call_function(bound, call, columns);
   ::arrow::ArrayVector results(static_cast<std::size_t>(slices));
-  tbb::task_arena arena(call.task.cpus);
+  tbb::task_arena arena(threads);
   arena.execute([&] {
     tbb::parallel_for(std::int64_t{0}, slices, [&](std::int64_t slice) {
       const std::int64_t begin = rows * slice / slices;

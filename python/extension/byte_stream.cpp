@@ -88,6 +88,21 @@ bool ByteStream::received() const noexcept { return ends_->receiver.has_value();
 
 // --- The writing side ----------------------------------------------------------------------------
 
+// Has the writer's turn while it lives. Then a reader that sleeps comes to move what is left.
+class ByteStream::WriterTurn {
+ public:
+  explicit WriterTurn(ByteStream& stream) noexcept : stream_(stream) {}
+  WriterTurn(const WriterTurn&) = delete;
+  WriterTurn& operator=(const WriterTurn&) = delete;
+  ~WriterTurn() {
+    stream_.writer_turn_.give_back();
+    if (!stream_.backlog_.empty()) stream_.backlog_grew_.request_stop();
+  }
+
+ private:
+  ByteStream& stream_;
+};
+
 void ByteStream::add_next_chunk(PyObject* chunk, Deadline deadline) {
   if (!PyMemoryView_Check(chunk)) {
     PyErr_Format(PyExc_TypeError, "a chunk of a ZeroCopyByteStream is a memoryview, not %R",
@@ -95,7 +110,7 @@ void ByteStream::add_next_chunk(PyObject* chunk, Deadline deadline) {
     throw nb::python_error();
   }
   if (!writer_turn_.take(deadline)) throw DeadlineExceeded("another thread is adding a chunk");
-  const TurnTaken turn(writer_turn_);
+  const WriterTurn turn(*this);
   if (ended_) raise_value_error("a finished ZeroCopyByteStream takes no more chunks");
   Chunk held = HeldChunk::of(chunk);
   unread_empty_ = held.empty();
@@ -106,7 +121,6 @@ void ByteStream::add_next_chunk(PyObject* chunk, Deadline deadline) {
   if (status == PushStatus::would_block && !bounded_) {
     backlog_bytes_ += held.size();
     backlog_.push_back(std::move(held));
-    backlog_grew_.request_stop();
     return;
   }
   while (status == PushStatus::would_block) {
@@ -143,19 +157,13 @@ void ByteStream::end_writer() {
 
 void ByteStream::finish() {
   (void)writer_turn_.take(Deadline::never());
-  const TurnTaken turn(writer_turn_);
+  const WriterTurn turn(*this);
   if (std::exchange(ended_, true)) return;
-  if (backlog_.empty()) {
-    end_writer();
-  } else {
-    backlog_grew_.request_stop();
-  }
+  if (backlog_.empty()) end_writer();
 }
 
 void ByteStream::fail(PyObject* exception) {
-  (void)writer_turn_.take(Deadline::never());
-  const TurnTaken turn(writer_turn_);
-  if (ended_) return;
+  // Before the turn: this may run any Python code.
   PyObject* made = nullptr;
   if (PyExceptionInstance_Check(exception)) {
     made = Py_NewRef(exception);
@@ -168,13 +176,13 @@ void ByteStream::fail(PyObject* exception) {
     PyErr_SetString(PyExc_TypeError, "fail() takes an exception");
     throw nb::python_error();
   }
-  failure_ = made;
+  const nb::object failure = nb::steal(made);
+  (void)writer_turn_.take(Deadline::never());
+  const WriterTurn turn(*this);
+  if (ended_) return;
+  failure_ = Py_NewRef(made);
   ended_ = true;
-  if (backlog_.empty()) {
-    end_writer();
-  } else {
-    backlog_grew_.request_stop();
-  }
+  if (backlog_.empty()) end_writer();
 }
 
 // --- The reading side ----------------------------------------------------------------------------
@@ -225,7 +233,8 @@ ReadStatus ByteStream::bring(std::size_t n, Deadline deadline, bool consuming) {
           if (status != ReadStatus::ok || n <= core_.cursor.size()) return status;
           continue;
         }
-        if (!backlog_.empty()) continue;
+        // Whoever has the writer's turn may have let the interpreter's lock go, and stops a wait.
+        if (!backlog_.empty() && !writer_turn_.taken()) continue;
       }
     }
     const ReadStatus status = wait_for(n, deadline, consuming);

@@ -9,8 +9,8 @@
 // two ends by two. A read that finds its bytes in the chunk does neither.
 //
 // Without a bound: the ring of the stream is bounded, so what finds no room in it waits in a
-// backlog, which the reading side moves on. A reader that sleeps when the backlog grows is stopped
-// to do so.
+// backlog, which the reading side moves on. A reader that sleeps when a writer leaves something
+// there is stopped to do so.
 
 #include <deque>
 #include <memory>
@@ -73,6 +73,7 @@ class ByteStream {
  private:
   using Core = detail::SystemCore;
   struct Ends;
+  class WriterTurn;
 
   explicit ByteStream(std::unique_ptr<Ends> ends);
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <system_error>
 
@@ -75,22 +76,29 @@ std::unique_ptr<ByteStream> receive(int descriptor, const std::string& mode,
 
 class Listener {
  public:
-  explicit Listener(const std::string& path) : listener_(socket::Listener::listen_unix(path)) {}
+  explicit Listener(const std::string& path)
+      : listener_(std::make_shared<socket::Listener>(socket::Listener::listen_unix(path))) {}
 
   std::unique_ptr<ByteStream> accept(const std::string& mode, const std::string& framing,
                                      std::size_t max_bytes, nb::handle timeout) {
     const socket::ReceiverOptions options = options_of(mode, framing, max_bytes);
+    // A close() on another thread ends the wait, and leaves this thread what it waits on.
+    const std::shared_ptr<socket::Listener> listener = listener_;
+    if (!listener) throw std::invalid_argument("the listener is closed");
     return std::make_unique<ByteStream>(
-        connected(timeout.ptr(), [&](Deadline until) { return open().accept(until); }), options);
+        connected(timeout.ptr(),
+                  [&](Deadline until) { return listener->accept(until, closed_.get_token()); }),
+        options);
   }
-  void close() { listener_.reset(); }
+  void close() {
+    closed_.request_stop();
+    listener_.reset();
+  }
 
  private:
-  socket::Listener& open() {
-    if (!listener_) throw std::invalid_argument("the listener is closed");
-    return *listener_;
-  }
-  std::optional<socket::Listener> listener_;
+  // Under the interpreter's lock.
+  std::shared_ptr<socket::Listener> listener_;
+  std::stop_source closed_;
 };
 
 }  // namespace
@@ -111,7 +119,9 @@ void declare_connections(nb::module_& module) {
            nb::arg("framing") = "arrow", nb::arg("max_bytes") = std::size_t{64} << 20,
            nb::arg("timeout").none() = nb::none(),
            "A stream of what the next peer sends, received in C++.")
-      .def("close", &Listener::close, "Stop listening, and remove the socket's file.")
+      .def(
+          "close", &Listener::close,
+          "Stop listening, and remove the socket's file; whoever waits in accept() gets Cancelled.")
       .def("__enter__", [](nb::object self) { return self; })
       .def("__exit__", [](Listener& self, nb::args) { self.close(); });
   module.def(

@@ -40,6 +40,8 @@ PyObject* OwnedBytes::view_of_buffer(PyObject* exporter) {
 }
 
 PyObject* OwnedBytes::part(PyObject* memoryview, Py_ssize_t offset, Py_ssize_t size) {
+  // Making an object may collect garbage and so run Python code that lets go of the memoryview.
+  const nb::object held = nb::borrow(memoryview);
   PyObject* const first = PyLong_FromSsize_t(offset);
   PyObject* const last = PyLong_FromSsize_t(offset + size);
   PyObject* const slice =
@@ -47,10 +49,7 @@ PyObject* OwnedBytes::part(PyObject* memoryview, Py_ssize_t offset, Py_ssize_t s
   Py_XDECREF(first);
   Py_XDECREF(last);
   if (slice == nullptr) return nullptr;
-  // Making an object may collect garbage and so run Python code that lets go of the memoryview.
-  Py_INCREF(memoryview);
   PyObject* const part = PyObject_GetItem(memoryview, slice);
-  Py_DECREF(memoryview);
   Py_DECREF(slice);
   return part;
 }

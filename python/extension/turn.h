@@ -4,10 +4,12 @@
 // Turn: one end of a stream, for several Python threads one after the other.
 //
 // The interpreter's lock keeps calls apart that never let it go. A call that does takes the turn
-// first, and every other call on that end looks whether it is taken.
+// first, and every other call on that end looks whether it is taken. A thread that has the turn may
+// run Python code in between, a signal handler or a finalizer: that code cannot have it as well.
 
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "python.h"
 
@@ -19,9 +21,16 @@ class Turn {
   [[nodiscard]] bool taken() const noexcept { return taken_; }
 
   /// Takes it. False when that was not to be had before the deadline. The interpreter's lock is
-  /// held, and let go while waiting. Throws nb::python_error when a signal handler raised.
+  /// held, and let go while waiting. Throws nb::python_error when a signal handler raised, and with
+  /// RuntimeError when this thread has it.
   [[nodiscard]] bool take(Deadline deadline) {
     while (taken_) {
+      if (owner_ == std::this_thread::get_id()) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "a call on this side of the stream goes on in this thread: a signal "
+                        "handler may cancel() the stream, and not use it");
+        throw nb::python_error();
+      }
       if (deadline.passed()) return false;
       const Deadline until = next_look_at_signals(deadline);
       without_lock([&] {
@@ -36,6 +45,7 @@ class Turn {
       });
       look_at_signals();
     }
+    owner_ = std::this_thread::get_id();
     set(true);
     return true;
   }
@@ -55,6 +65,7 @@ class Turn {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool taken_ = false;
+  std::thread::id owner_;  // while taken; under the interpreter's lock
 };
 
 /// Has the turn while it lives; made by who took it.

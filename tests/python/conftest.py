@@ -2,6 +2,7 @@
 """What the tests of the Python package share."""
 
 import threading
+import time
 
 import pytest
 
@@ -41,17 +42,19 @@ def background():
     return Background
 
 
-def waits(stream, side):
-    """Returns once a thread waits in that side of the stream."""
-    while getattr(stream.stats(), f"{side}_waits") == 0:
-        threading.Event().wait(0.001)
+def waits(stream, side, before):
+    """Returns once a thread waits in that side of the stream, which had `before` waits."""
+    end = time.monotonic() + PATIENCE_S
+    while getattr(stream.stats(), f"{side}_waits") == before:
+        assert time.monotonic() < end, "nobody waits"
+        time.sleep(0.001)
 
 
 @pytest.fixture
 def until_reader_waits():
-    return lambda stream: waits(stream, "reader")
+    return lambda stream, before=0: waits(stream, "reader", before)
 
 
 @pytest.fixture
 def until_writer_waits():
-    return lambda stream: waits(stream, "writer")
+    return lambda stream, before=0: waits(stream, "writer", before)

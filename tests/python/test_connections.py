@@ -2,6 +2,7 @@
 """Streams that a receiver in C++ fills from a Unix socket."""
 
 import socket
+import threading
 
 import pyarrow
 import pytest
@@ -121,6 +122,22 @@ def test_nobody_comes(path):
         listener.accept()
 
 
+def test_close_ends_a_wait_for_a_peer(path, background):
+    listener = forebay.listen(path)
+    entered = threading.Event()
+
+    def accept():
+        entered.set()
+        return listener.accept()
+
+    accepted = background(accept)
+    entered.wait()
+    listener.close()
+    # Cancelled when it waited already, ValueError when it came too late.
+    with pytest.raises((forebay.Cancelled, ValueError)):
+        accepted.result()
+
+
 def test_nobody_listens(path):
     with pytest.raises(OSError):
         forebay.connect(path, timeout=0.01)
@@ -131,8 +148,9 @@ def test_cancel_ends_a_wait_for_the_peer(path, served, background, until_reader_
     stream = forebay.connect(path, framing="none")
     server.result()
     stream.read(1)
+    before = stream.stats().reader_waits
     read = background(stream.read, 1)
-    until_reader_waits(stream)
+    until_reader_waits(stream, before)
     stream.cancel()
     with pytest.raises(forebay.Cancelled):
         read.result()

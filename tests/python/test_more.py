@@ -206,6 +206,27 @@ except KeyboardInterrupt:
     assert (done.returncode, done.stdout) == (0, "interrupted, then b'a'\n"), done.stderr
 
 
+def test_a_signal_handler_may_not_use_the_side_that_it_interrupts():
+    code = """
+import forebay, signal, threading
+stream = forebay.ZeroCopyByteStream(max_bytes=4)
+stream.add_next_chunk(memoryview(b"full"))
+signal.signal(signal.SIGUSR1, lambda *_: stream.finish())
+def interrupt():
+    while stream.stats().writer_waits == 0:
+        pass
+    signal.raise_signal(signal.SIGUSR1)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    stream.add_next_chunk(memoryview(b"more"))
+except RuntimeError:
+    stream.finish()
+    print(bytes(stream.read(4)), stream.finished)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "b'full' True\n"), done.stderr
+
+
 # --- The bound -----------------------------------------------------------------------------------
 
 

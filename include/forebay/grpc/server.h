@@ -90,7 +90,8 @@ class Execution {
   virtual void send(std::vector<Chunk> message) = 0;
   /// Asked to stop when the session is cancelled or broken, and then the input is cancelled: a read
   /// that runs at that time may still return what had come, one that throws Cancelled for that
-  /// reason finds the request made.
+  /// reason finds the request made. Callbacks run with the session's lock: they must not call the
+  /// Execution, nor wait for its function.
   [[nodiscard]] virtual std::stop_token stop() const = 0;
 };
 

@@ -55,6 +55,7 @@ class WorkerProcess {
  private:
   void start(const std::string& folder);
   void await_ready();
+  void tell(int signal) noexcept;
 
   const WorkerSpecification specification_;
   std::string connection_;
