@@ -269,9 +269,10 @@ class SpscQueue {
   }
 
   // Where the producer begins a line: asks for one that it will come to, since to get it back from
-  // the consumer takes longer than to fill those before it.
+  // the consumer takes longer than to fill those before it. Where a line is several cache lines
+  // long it was slower.
   void prefetch_ahead() noexcept {
-    if (producer_.index != 0) return;
+    if (sizeof(Line) > kLineBytes || producer_.index != 0) return;
     const auto ahead = reinterpret_cast<std::uintptr_t>(producer_.line) + kPrefetchBytes;
     if (ahead < reinterpret_cast<std::uintptr_t>(producer_.end)) detail::prefetch_to_write(ahead);
   }
