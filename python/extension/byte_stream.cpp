@@ -36,14 +36,6 @@ void raise_value_error(const char* text) {
   throw nb::python_error();
 }
 
-PyObject* empty_view() {
-  PyObject* const nothing = PyBytes_FromStringAndSize(nullptr, 0);
-  if (nothing == nullptr) return nullptr;
-  PyObject* const view = PyMemoryView_FromObject(nothing);
-  Py_DecRef(nothing);
-  return view;
-}
-
 }  // namespace
 
 struct ByteStream::Ends {
@@ -276,7 +268,7 @@ void ByteStream::raise(ReadStatus status, std::size_t n) {
 
 PyObject* ByteStream::read(std::size_t n, Deadline deadline) {
   if (at_hand(n)) return take(n);
-  if (n == 0) return empty_view();
+  if (n == 0) return OwnedBytes::empty_view();
   take_reader_turn(deadline);
   const TurnTaken turn(reader_turn_);
   const ReadStatus status = bring(n, deadline, true);
@@ -319,7 +311,7 @@ PyObject* ByteStream::read_up_to(std::size_t n, Deadline deadline) {
   if (status == ReadStatus::end) {
     unread_empty_ = false;
     n = core_.reader.available();
-    if (n == 0) return empty_view();
+    if (n == 0) return OwnedBytes::empty_view();
     status = bring(n, deadline, true);
   }
   if (status != ReadStatus::ok) raise(status, n);

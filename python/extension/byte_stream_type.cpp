@@ -54,14 +54,6 @@ std::size_t size_or_all(PyObject* argument, const char* method) {
 
 PyObject* none_if(bool done) { return done ? Py_NewRef(Py_None) : nullptr; }
 
-PyObject* empty() {
-  PyObject* const nothing = PyBytes_FromStringAndSize(nullptr, 0);
-  if (nothing == nullptr) return nullptr;
-  PyObject* const view = PyMemoryView_FromObject(nothing);
-  Py_DecRef(nothing);
-  return view;
-}
-
 PyObject* read(PyObject* self, Given given, Py_ssize_t count, PyObject* keywords) {
   return guarded([&] {
     ByteStream& stream = stream_of(self);
@@ -76,9 +68,9 @@ PyObject* read_some(PyObject* self, Given given, Py_ssize_t count, PyObject* key
   return guarded([&]() -> PyObject* {
     const auto [size, timeout] = kReadSome.read(given, count, keywords);
     const std::size_t most = size_or_all(size, kReadSome.method);
-    if (most == 0) return empty();
+    if (most == 0) return OwnedBytes::empty_view();
     PyObject* const view = stream_of(self).read_some(most, deadline_of(timeout));
-    return view != nullptr || PyErr_Occurred() != nullptr ? view : empty();
+    return view != nullptr || PyErr_Occurred() != nullptr ? view : OwnedBytes::empty_view();
   });
 }
 
@@ -96,7 +88,7 @@ PyObject* peek(PyObject* self, Given given, Py_ssize_t count, PyObject* keywords
   return guarded([&]() -> PyObject* {
     const auto [size, timeout] = kPeek.read(given, count, keywords);
     const std::size_t n = size_of(size, kPeek.method);
-    return n == 0 ? empty() : stream_of(self).peek(n, deadline_of(timeout));
+    return n == 0 ? OwnedBytes::empty_view() : stream_of(self).peek(n, deadline_of(timeout));
   });
 }
 

@@ -39,6 +39,14 @@ PyObject* OwnedBytes::view_of_buffer(PyObject* exporter) {
   return PyMemoryView_FromObject(owner.ptr());
 }
 
+PyObject* OwnedBytes::empty_view() {
+  PyObject* const nothing = PyBytes_FromStringAndSize(nullptr, 0);
+  if (nothing == nullptr) return nullptr;
+  PyObject* const view = PyMemoryView_FromObject(nothing);
+  Py_DecRef(nothing);
+  return view;
+}
+
 PyObject* OwnedBytes::part(PyObject* memoryview, Py_ssize_t offset, Py_ssize_t size) {
   // Making an object may collect garbage and so run Python code that lets go of the memoryview.
   const nb::object held = nb::borrow(memoryview);

@@ -27,6 +27,8 @@ class OwnedBytes {
   static void declare(nb::module_& module);
 
   // Each gives a new reference, or null with an error set. The lock is held.
+  /// A memoryview of no bytes.
+  [[nodiscard]] static PyObject* empty_view();
   /// A memoryview of shared bytes.
   [[nodiscard]] static PyObject* view_of(SharedBytes bytes, bool read_only);
   /// A memoryview of the bytes of a contiguous buffer.
