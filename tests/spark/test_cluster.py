@@ -6,40 +6,16 @@ import signal
 import threading
 import unittest
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from cluster import Cluster
-from forebay.pack import pack
-from forebay.spark import CppWorker
-from support import WORKER, wait_until, worker_processes
+from packed_cluster import PackedOnACluster
+from support import WORKER, wait_until
 
 ROWS = 20_000
 
 
-class OnACluster(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.stop)
-        name = os.path.basename(WORKER)
-        archive = os.path.join(cls.cluster.folder.name, name + ".tar.gz")
-        pack(WORKER, archive)
-        cls.spark = (
-            SparkSession.builder.master(cls.cluster.master)
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.executor.memory", "512m")
-            .config("spark.sql.shuffle.partitions", "2")
-            .config("spark.task.maxFailures", "4")
-            .config("spark.archives", archive + "#functions")
-            .getOrCreate()
-        )
-        cls.spark.sparkContext.setLogLevel("OFF")
-        cls.addClassCleanup(cls.spark.stop)
-        cls.worker = CppWorker(cls.spark, f"functions/{name}")
+class OnACluster(PackedOnACluster):
+    settings = {"spark.sql.shuffle.partitions": "2", "spark.task.maxFailures": "4"}
 
     def numbers(self, partitions=4):
         return self.spark.range(0, ROWS, 1, partitions)
@@ -56,9 +32,6 @@ class OnACluster(unittest.TestCase):
         add = self.worker.udf("add", payload="3", returns="long")
         df = self.numbers().select(doubled(add(doubled("id"))).alias("id"))
         self.assertEqual(self.total(df), 2 * (ROWS * (ROWS - 1) + 3 * ROWS))
-
-    def workers(self):
-        return worker_processes(self.cluster.folder.name)
 
     def test_many_small_tasks(self):
         out = self.worker.map_in_arrow(self.numbers(1000), "identity")

@@ -7,23 +7,12 @@ import signal
 import threading
 import unittest
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from cluster import Cluster
-from forebay.pack import pack
-from forebay.spark import CppWorker
-from support import WORKER, wait_until, worker_processes
+from packed_cluster import PackedOnACluster
+from support import wait_until
 
 ROWS = 20_000
-SETTINGS = {
-    "spark.python.use.daemon": "false",
-    "spark.python.worker.reuse": "false",
-    "spark.speculation": "true",
-    "spark.speculation.interval": "50ms",
-    "spark.speculation.minTaskRuntime": "100ms",
-    "spark.speculation.quantile": "0.5",
-}
 
 
 def state_of(pid):
@@ -35,37 +24,20 @@ def state_of(pid):
         return None
 
 
-class WithoutADaemon(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.stop)
-        name = os.path.basename(WORKER)
-        archive = os.path.join(cls.cluster.folder.name, name + ".tar.gz")
-        pack(WORKER, archive)
-        builder = (
-            SparkSession.builder.master(cls.cluster.master)
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.executor.memory", "512m")
-            .config("spark.archives", archive + "#functions")
-        )
-        for setting, value in SETTINGS.items():
-            builder = builder.config(setting, value)
-        cls.spark = builder.getOrCreate()
-        cls.spark.sparkContext.setLogLevel("OFF")
-        cls.addClassCleanup(cls.spark.stop)
-        cls.worker = CppWorker(cls.spark, f"functions/{name}")
+class WithoutADaemon(PackedOnACluster):
+    settings = {
+        "spark.python.use.daemon": "false",
+        "spark.python.worker.reuse": "false",
+        "spark.speculation": "true",
+        "spark.speculation.interval": "50ms",
+        "spark.speculation.minTaskRuntime": "100ms",
+        "spark.speculation.quantile": "0.5",
+    }
 
     def total(self, function, payload):
         numbers = self.spark.range(0, ROWS, 1, 4)
         out = self.worker.map_in_arrow(numbers, function, payload=payload)
         return out.agg(F.sum("id")).first()[0]
-
-    def workers(self):
-        return worker_processes(self.cluster.folder.name)
 
     def test_shipped_names_run_on_each_executor(self):
         self.assertEqual(self.total("add", "1"), ROWS * (ROWS - 1) // 2 + ROWS)
