@@ -7,12 +7,19 @@ import time
 
 from pyspark.sql import SparkSession
 
+from forebay.spark import grpc_conf
+
 WORKER = os.environ["FOREBAY_WORKER"]
 CHANNELS = [(uds, daemon) for uds in (True, False) for daemon in (True, False)]
 SECONDS_MAX = 30
 
 # One for all sessions: Spark keeps the first that it was told, for as long as its JVM lives.
 _FOLDER = tempfile.TemporaryDirectory(prefix="forebay-spark-")
+
+
+def grpc_settings():
+    """What the first session of a process needs, since its JVM is that of all later ones."""
+    return grpc_conf(os.environ["FOREBAY_SPARK_JAR"], os.environ["FOREBAY_SPARK_IVY"] + "/jars")
 
 
 def channel_name(uds, daemon):
@@ -44,8 +51,8 @@ class Session:
     def __exit__(self, *error):
         self.spark.stop()
 
-    def socket_files(self):
-        return sorted(os.listdir(_FOLDER.name))
+    def socket_files(self, folder=""):
+        return sorted(os.listdir(os.path.join(_FOLDER.name, folder)))
 
 
 def worker_processes(where=WORKER):
@@ -63,6 +70,19 @@ def worker_processes(where=WORKER):
             program.startswith(where + os.sep) and os.path.basename(program) == os.path.basename(WORKER)
         ):
             found.append(int(name))
+    return found
+
+
+def grpc_processes(where=WORKER):
+    """Those of them that serve the gRPC channel."""
+    found = []
+    for pid in worker_processes(where):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as command:
+                if b"--connection" in command.read().split(b"\0"):
+                    found.append(pid)
+        except OSError:
+            continue
     return found
 
 

@@ -6,7 +6,7 @@ import unittest
 from pyspark.errors import PythonException
 from pyspark.sql import functions as F
 
-from forebay import SignatureError
+from forebay import SignatureError, Unsupported
 from forebay.spark import CppWorker
 from support import CHANNELS, WORKER, Session, channel_name, wait_until, worker_processes
 
@@ -94,6 +94,11 @@ class Misuse(unittest.TestCase):
                 worker.map_in_arrow(df, "nothing")
             with self.assertRaisesRegex(SignatureError, "say which type"):
                 worker.udf("add", payload="1")
+            # This JVM was started without the jar.
+            with self.assertRaisesRegex(Unsupported, "^Unsupported: the gRPC channel needs"):
+                CppWorker(session.spark, WORKER, channel="grpc")
+            with self.assertRaisesRegex(Unsupported, "a channel 'rsocket': there are 'classic' and"):
+                CppWorker(session.spark, WORKER, channel="rsocket")
 
 
 if __name__ == "__main__":

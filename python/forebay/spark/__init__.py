@@ -7,8 +7,12 @@
 
 Nothing in the session is changed, so that C++ and Python functions can stand side by side in one
 query. The worker program is at the same path on every executor, or Spark ships it: see forebay-pack.
+
+CppWorker(.., channel="grpc") calls them over Spark's gRPC channel, for which the session needs the
+settings of grpc_conf().
 """
 
+from forebay.spark.grpc import grpc_conf
 from forebay.spark.worker import CppWorker
 
-__all__ = ["CppWorker"]
+__all__ = ["CppWorker", "grpc_conf"]

@@ -3,6 +3,7 @@
 
 from forebay.errors import SignatureError, Unsupported
 from forebay.spark.description import Description
+from forebay.spark.grpc import check_session
 from forebay.spark.shipping import Place
 
 # Spark's numbers for what is done with a function.
@@ -14,6 +15,8 @@ _EVAL_TYPES = {
     "scalar_iterator": 251,
     "grouped_aggregate": 252,
 }
+# Those that have a form on the gRPC channel.
+_OVER_GRPC = ("map", "scalar", "scalar_iterator")
 
 
 class CppWorker:
@@ -23,15 +26,21 @@ class CppWorker:
     that Spark ships: `functions/my-worker` after `--archives my-worker.tar.gz#functions`. The program
     runs once on the driver, to describe its functions, and then on the executors. `libraries` are
     shared libraries with more functions, named like it; `environment` are variables for the worker's
-    processes.
+    processes. `channel` is "classic", or "grpc", for which the session needs the settings of
+    grpc_conf(); without them it is Unsupported, as are functions over groups.
     """
 
-    def __init__(self, spark, path, libraries=(), environment=None):
+    def __init__(self, spark, path, libraries=(), environment=None, channel="classic"):
         if not hasattr(spark, "_jsparkSession"):
             raise Unsupported(
                 "a Spark Connect session has no gateway to the driver's JVM, through which C++ "
                 "functions are made; use a classic session"
             )
+        if channel not in ("classic", "grpc"):
+            raise Unsupported(f"a channel '{channel}': there are 'classic' and 'grpc'")
+        if channel == "grpc":
+            check_session(spark)
+        self._channel = channel
         self._spark = spark
         self._jvm = spark.sparkContext._jvm
         program = Place(spark, path)
@@ -154,6 +163,11 @@ class CppWorker:
         return self._java_function(function, output, payload).apply(self._sequence(columns))
 
     def _java_function(self, function, output, payload):
+        if self._channel == "grpc" and function.kind not in _OVER_GRPC:
+            raise Unsupported(
+                f"the {function} has no form on the gRPC channel, which takes kinds "
+                f"{', '.join(_OVER_GRPC)}; use the classic channel for it"
+            )
         jvm = self._jvm
         spark = self._spark
         environment = jvm.java.util.HashMap()
@@ -162,6 +176,9 @@ class CppWorker:
             environment["FOREBAY_LIBRARIES"] = ":".join(self._libraries)
         for variable, value in self._environment.items():
             environment[variable] = value
+        if self._channel == "grpc":
+            # What the jar's rule for the planner looks for.
+            environment["FOREBAY_CHANNEL"] = self._channel
         if isinstance(payload, str):
             payload = payload.encode()
         command = b"FOREBAY1\0" + function.name.encode() + b"\0" + payload
