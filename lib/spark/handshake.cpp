@@ -27,18 +27,29 @@ bool same_secret(std::string_view one, std::string_view other) noexcept {
 
 }  // namespace
 
-Handshake::Handshake(bool daemon, std::optional<std::string> secret, std::int32_t pid)
+Handshake::Handshake(bool daemon, std::optional<std::string> secret,
+                     std::optional<std::int32_t> pid)
     : daemon_(daemon), secret_(std::move(secret).value_or("")), pid_(pid) {}
 
 Handshake Handshake::of_worker(std::optional<std::string> secret, std::int32_t pid) {
+  return of_starting(std::move(secret), pid);
+}
+
+Handshake Handshake::of_client(std::optional<std::string> secret) {
+  return of_starting(std::move(secret), std::nullopt);
+}
+
+// The side that gives the secret.
+Handshake Handshake::of_starting(std::optional<std::string> secret,
+                                 std::optional<std::int32_t> pid) {
   const bool with_secret = secret.has_value();
   Handshake shake(false, std::move(secret), pid);
   if (with_secret) {
     append_text(shake.to_send_, shake.secret_);
     shake.step_ = Step::length;
     shake.wanted_bytes_ = kWordBytes;
-  } else {
-    append_be(shake.to_send_, pid);
+  } else if (pid) {
+    append_be(shake.to_send_, *pid);
   }
   return shake;
 }
@@ -89,7 +100,7 @@ void Handshake::received_text(std::string_view text) {
     return;
   }
   if (text != kAccepted) throw PermissionDenied("Spark did not take the secret");
-  append_be(to_send_, pid_);
+  if (pid_) append_be(to_send_, *pid_);
 }
 
 void Handshake::ended(std::size_t got_bytes) const {

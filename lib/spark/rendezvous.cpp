@@ -32,14 +32,6 @@ bool uses_unix_socket() {
   return enabled == "True" || enabled == "true";
 }
 
-// As Python's workers read it.
-bool prefers_ipv6() {
-  constexpr std::string_view kTrue = "true";
-  const auto prefers = Environment::get("SPARK_PREFER_IPV6").value_or("");
-  return std::equal(prefers.begin(), prefers.end(), kTrue.begin(), kTrue.end(),
-                    [](unsigned char one, char other) { return std::tolower(one) == other; });
-}
-
 // A name that nobody else has: 128 random bits.
 std::string random_name() {
   std::array<unsigned char, 16> bytes{};
@@ -79,6 +71,16 @@ std::optional<std::string> Environment::get(const char* name) {
   return value;
 }
 
+// As Python's workers read it.
+socket::Loopback preferred_loopback() {
+  constexpr std::string_view kTrue = "true";
+  const auto prefers = Environment::get("SPARK_PREFER_IPV6").value_or("");
+  const bool six =
+      std::equal(prefers.begin(), prefers.end(), kTrue.begin(), kTrue.end(),
+                 [](unsigned char one, char other) { return std::tolower(one) == other; });
+  return six ? socket::Loopback::ipv6 : socket::Loopback::ipv4;
+}
+
 bool is_started_by_spark(const std::vector<std::string>& arguments) {
   return arguments.size() >= 2 && arguments.front() == "-m";
 }
@@ -88,7 +90,7 @@ Rendezvous read_rendezvous(const std::vector<std::string>& arguments) {
   // The module is called as the session's settings have it; a daemon's is given the worker's too.
   rendezvous.daemon = arguments.size() > 2 || arguments.at(1).ends_with("daemon");
   const bool unix_socket = uses_unix_socket();
-  if (prefers_ipv6()) rendezvous.address = socket::Loopback::ipv6;
+  rendezvous.address = preferred_loopback();
   if (!unix_socket) rendezvous.secret = required("PYTHON_WORKER_FACTORY_SECRET");
   if (rendezvous.secret && rendezvous.secret->empty()) {
     throw InvalidConnection("PYTHON_WORKER_FACTORY_SECRET is empty");

@@ -23,6 +23,8 @@ struct ChannelOptions {
   std::size_t buffer_bytes_max = std::size_t{32} << 20;
   // Bytes of one Arrow batch, or one dictionary.
   std::size_t batch_bytes_max = std::size_t{512} << 20;
+  // Bytes of all broadcasts that a worker keeps.
+  std::size_t broadcast_bytes_max = std::size_t{2} << 30;
 };
 
 // The bytes that come, and where in them we are.

@@ -39,7 +39,8 @@ void read_json(const std::string& text, TaskContext& task) {
 
 }  // namespace
 
-TaskContext read_context(const spark::InitMessage& init, Broadcasts& broadcasts) {
+TaskContext read_context(const spark::InitMessage& init, std::size_t broadcast_bytes_max,
+                         Broadcasts& broadcasts) {
   TaskContext task;
   task.partition = init.partition;
   task.files_directory = init.files_directory;
@@ -47,7 +48,7 @@ TaskContext read_context(const spark::InitMessage& init, Broadcasts& broadcasts)
   for (const auto& [name, setting] : init.runner_conf) task.settings[name] = setting;
   const std::string* zone = spark::find_setting(init.runner_conf, "spark.sql.session.timeZone");
   if (zone != nullptr) task.time_zone = *zone;
-  update_broadcasts(init, broadcasts);
+  update_broadcasts(init, broadcast_bytes_max, broadcasts);
   task.broadcasts = broadcasts;
   return task;
 }

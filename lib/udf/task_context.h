@@ -7,9 +7,10 @@
 namespace forebay::udf {
 
 // What the init message says of its task. Broadcasts are kept in `broadcasts` from task to task,
-// and those that are new are fetched. Errors: ProtocolError for a context that is not as Spark
-// writes it, std::system_error for a broadcast that cannot be read.
-TaskContext read_context(const spark::InitMessage& init, Broadcasts& broadcasts);
+// `broadcast_bytes_max` in all, and those that are new are fetched. Errors: ProtocolError for a
+// context that is not as Spark writes it; those of update_broadcasts().
+TaskContext read_context(const spark::InitMessage& init, std::size_t broadcast_bytes_max,
+                         Broadcasts& broadcasts);
 
 // What a function's command bytes name: "FOREBAY1", 0, the name, 0, the payload.
 struct Command {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "forebay/error.h"
 #include "log.h"
@@ -84,7 +85,8 @@ void TaskRunner::serve(const spark::InitMessage& init, spark::TaskOutput& frames
   figures.boot_ms = began_ms_ != 0 ? began_ms_ : now_ms();
   const Served& served = find_served(init.eval_type);
   ArrowOutput output(channel_.writer(), frames);
-  Task task(channel_, output, init, read_context(init, broadcasts_), served.shape);
+  TaskContext context = read_context(init, channel_.options().broadcast_bytes_max, broadcasts_);
+  Task task(channel_, output, init, std::move(context), served.shape);
   figures.initialized_ms = now_ms();
   served.run(task, registry_);
   figures.finished_ms = now_ms();

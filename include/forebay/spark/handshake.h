@@ -39,6 +39,10 @@ class Handshake {
   /// secret and hears whether it was right. Without a secret, on a Unix socket, that is all.
   [[nodiscard]] static Handshake of_daemon(std::optional<std::string> secret, std::int32_t pid);
 
+  /// A worker that fetches broadcasts from the server that decrypts them gives its secret and hears
+  /// whether it was right. Without a secret, on a Unix socket, there is nothing to be said.
+  [[nodiscard]] static Handshake of_client(std::optional<std::string> secret);
+
   /// Whether both sides are through.
   [[nodiscard]] bool done() const noexcept { return step_ == Step::done && to_send_.empty(); }
   /// What must be sent next; may be empty. Lifetime: until sent().
@@ -57,12 +61,13 @@ class Handshake {
  private:
   enum class Step : std::uint8_t { length, text, done };
 
-  Handshake(bool daemon, std::optional<std::string> secret, std::int32_t pid);
+  Handshake(bool daemon, std::optional<std::string> secret, std::optional<std::int32_t> pid);
+  static Handshake of_starting(std::optional<std::string> secret, std::optional<std::int32_t> pid);
   void received_text(std::string_view text);
 
   bool daemon_;
   std::string secret_;
-  std::int32_t pid_;
+  std::optional<std::int32_t> pid_;
   Step step_ = Step::done;
   std::size_t wanted_bytes_ = 0;
   std::uint64_t offset_ = 0;

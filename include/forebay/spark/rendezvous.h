@@ -42,6 +42,9 @@ struct Rendezvous {
 /// environment of this process. Errors: InvalidConnection, naming the variable.
 [[nodiscard]] Rendezvous read_rendezvous(const std::vector<std::string>& arguments);
 
+/// Where Spark listens on this machine: ::1 where SPARK_PREFER_IPV6 says so, else 127.0.0.1.
+[[nodiscard]] socket::Loopback preferred_loopback();
+
 /// Connects a worker, and shakes hands. Blocking: at most `deadline`. Errors: those of connecting
 /// and of Handshake::received().
 [[nodiscard]] socket::Descriptor meet(const Rendezvous& rendezvous, Deadline deadline);

@@ -12,7 +12,8 @@
 
 namespace forebay::udf {
 
-/// Broadcasts by their ids: the bytes that Spark keeps of them.
+/// Broadcasts by their ids. Of Python's bytes, bytearray and str: those bytes, of a str in UTF-8;
+/// of every other value its pickle.
 using Broadcasts = std::map<std::int64_t, std::shared_ptr<const std::string>>;
 
 /// The Spark task that calls. Lifetime: that of the task.

@@ -26,11 +26,15 @@ class CppWorker:
     that Spark ships: `functions/my-worker` after `--archives my-worker.tar.gz#functions`. The program
     runs once on the driver, to describe its functions, and then on the executors. `libraries` are
     shared libraries with more functions, named like it; `environment` are variables for the worker's
-    processes. `channel` is "classic", or "grpc", for which the session needs the settings of
-    grpc_conf(); without them it is Unsupported, as are functions over groups.
+    processes. `broadcasts`, made by spark.sparkContext.broadcast(..), are given to its functions by
+    their ids: of bytes, a bytearray and a str the bytes, of every other value the pickle. `channel`
+    is "classic", or "grpc", for which the session needs the settings of grpc_conf(); without them it
+    is Unsupported, as are functions over groups, and broadcasts.
     """
 
-    def __init__(self, spark, path, libraries=(), environment=None, channel="classic"):
+    def __init__(
+        self, spark, path, libraries=(), environment=None, channel="classic", broadcasts=()
+    ):
         if not hasattr(spark, "_jsparkSession"):
             raise Unsupported(
                 "a Spark Connect session has no gateway to the driver's JVM, through which C++ "
@@ -39,6 +43,8 @@ class CppWorker:
         if channel not in ("classic", "grpc"):
             raise Unsupported(f"a channel '{channel}': there are 'classic' and 'grpc'")
         if channel == "grpc":
+            if broadcasts:
+                raise Unsupported("broadcasts on the gRPC channel, which has no form for them")
             check_session(spark)
         self._channel = channel
         self._spark = spark
@@ -48,6 +54,7 @@ class CppWorker:
         self._path = program.on_executors
         self._libraries = [library.on_executors for library in libraries]
         self._environment = dict(environment or {})
+        self._broadcasts = list(broadcasts)
         self._description = Description(
             program.on_driver, [library.on_driver for library in libraries]
         )
@@ -183,8 +190,11 @@ class CppWorker:
             payload = payload.encode()
         command = b"FOREBAY1\0" + function.name.encode() + b"\0" + payload
         new_list = jvm.java.util.ArrayList
+        broadcasts = new_list()
+        for broadcast in self._broadcasts:
+            broadcasts.append(broadcast._jbroadcast)
         python = jvm.org.apache.spark.api.python.SimplePythonFunction(
-            bytearray(command), environment, new_list(), self._path, "cpp", new_list(),
+            bytearray(command), environment, new_list(), self._path, "cpp", broadcasts,
             spark.sparkContext._javaAccumulator,
         )
         arguments = [

@@ -152,25 +152,6 @@ std::string init_with_broadcasts(const std::string& broadcasts) {
   return SparkBytes().i32(-8).text(to.str()).str();
 }
 
-TEST(SparkFaults, EncryptedBroadcastsAreUnsupportedAndToldAtOnce) {
-  const std::string by_port =
-      SparkBytes().flag(true).i32(1).i32(4711).text("its secret").i64(8).str();
-  const std::string by_path =
-      SparkBytes().flag(true).i32(1).i32(-1).text("/tmp/its.sock").i64(8).str();
-  for (const std::string& broadcasts : {by_port, by_path}) {
-    const auto answers = serve(init_with_broadcasts(broadcasts)).answers();
-    ASSERT_EQ(answers.size(), 1u);
-    EXPECT_EQ(answers[0].error,
-              "Unsupported: broadcasts that are encrypted on disk (spark.io.encryption.enabled)");
-  }
-  // A server that is named for nothing new is not asked.
-  const std::string none_new = SparkBytes().flag(true).i32(1).i32(4711).text("s").i64(-9).str();
-  const std::string stream = arrow_stream({in_struct(int_batch({{1}}))});
-  const auto answers = serve(init_with_broadcasts(none_new) + stream + end_word()).answers();
-  ASSERT_EQ(answers.size(), 1u);
-  EXPECT_EQ(answers[0].error, "");
-}
-
 TEST(SparkFaults, BroadcastFileThatIsMissingIsNamed) {
   const std::string gone = SparkBytes().flag(false).i32(1).i64(8).text("/nonexistent/b8").str();
   const auto answers = serve(init_with_broadcasts(gone)).answers();
