@@ -22,6 +22,16 @@ Type::type narrow(Type::type type) noexcept {
   }
 }
 
+bool same_widths(const ::arrow::FieldVector& some, const ::arrow::FieldVector& others) {
+  if (some.size() != others.size()) return false;
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    const ::arrow::DataType& one = *some[i]->type();
+    const ::arrow::DataType& other = *others[i]->type();
+    if (one.id() != other.id() || !same_widths(one.fields(), other.fields())) return false;
+  }
+  return true;
+}
+
 bool has_children(Type::type type) noexcept {
   return type == Type::LIST || type == Type::STRUCT || type == Type::MAP;
 }
@@ -71,6 +81,10 @@ bool same_columns(const ::arrow::Schema& one, const ::arrow::Schema& other) {
     if (!same_type(*one.field(i)->type(), *other.field(i)->type())) return false;
   }
   return true;
+}
+
+bool same_layout(const ::arrow::Schema& one, const ::arrow::Schema& other) {
+  return same_columns(one, other) && same_widths(one.fields(), other.fields());
 }
 
 std::string types_of(const ::arrow::Schema& schema) {

@@ -16,6 +16,9 @@ bool same_type(const ::arrow::DataType& one, const ::arrow::DataType& other);
 // Whether the columns have the same types, in order. Names are not compared.
 bool same_columns(const ::arrow::Schema& one, const ::arrow::Schema& other);
 
+// Whether they are read in the same way as well: widths of offsets count.
+bool same_layout(const ::arrow::Schema& one, const ::arrow::Schema& other);
+
 // "int64, string": the types of the columns.
 std::string types_of(const ::arrow::Schema& schema);
 

@@ -13,6 +13,7 @@
 #include "forebay/error.h"
 #include "forebay/udf/rows.h"
 #include "function_call.h"
+#include "types.h"
 
 namespace forebay::udf {
 
@@ -48,7 +49,10 @@ MessageOutput::MessageOutput(grpc::Execution& execution, std::shared_ptr<::arrow
     : execution_(execution), promised_(std::move(promised)), options_(write_options()) {}
 
 void MessageOutput::write(const ::arrow::RecordBatch& batch) {
-  if (promised_ != nullptr) check_output(*batch.schema(), *promised_);
+  // No schema goes with the batch: what only looks like the promised types would be misread.
+  if (promised_ != nullptr && !same_layout(*batch.schema(), *promised_)) {
+    throw UserError("it gave " + types_of(*batch.schema()) + " instead of " + types_of(*promised_));
+  }
   const ::arrow::ipc::DictionaryFieldMapper mapper(*batch.schema());
   if (mapper.num_fields() != 0) {
     throw UserError("columns with dictionaries cannot be given to Spark");

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -40,9 +41,19 @@ Descriptor catch_signals() {
   return descriptor;
 }
 
+// Readable when the process that started this one is no more: an engine that was killed tells its
+// workers nothing. Without a descriptor where the kernel has no such thing.
+Descriptor watch_parent() {
+  const pid_t parent = ::getppid();
+  Descriptor descriptor(static_cast<int>(::syscall(SYS_pidfd_open, parent, 0)));
+  if (!descriptor) log_debug("the process that started this one is not watched");
+  return descriptor;
+}
+
 void serve(const std::string& connection, const Registry& registry) {
   const grpc::Connection at = grpc::parse_connection(connection);
   const Descriptor signals = catch_signals();
+  Descriptor parent = watch_parent();
   const Descriptor settled(::eventfd(0, EFD_CLOEXEC));
   if (!settled) raise_errno("eventfd");
   log_from_threads();
@@ -55,12 +66,19 @@ void serve(const std::string& connection, const Registry& registry) {
   });
   bool draining = false;
   for (;;) {
-    std::array<pollfd, 2> ready{{{signals.get(), POLLIN, 0}, {settled.get(), POLLIN, 0}}};
+    // One that is not there, of -1, is passed over.
+    std::array<pollfd, 3> ready{
+        {{signals.get(), POLLIN, 0}, {settled.get(), POLLIN, 0}, {parent.get(), POLLIN, 0}}};
     if (::poll(ready.data(), ready.size(), -1) < 0) {
       if (errno == EINTR) continue;
       raise_errno("poll");
     }
     if (ready[1].revents != 0) break;
+    if (ready[2].revents != 0) {
+      parent = Descriptor();
+      server.cancel("the process that started the worker has ended");
+    }
+    if (ready[0].revents == 0) continue;
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
     if (std::exchange(draining, true)) {

@@ -73,6 +73,22 @@ TEST(GrpcWorker, ScalarsAnswerOneColumn) {
   EXPECT_EQ(run(worker.client, iterator, {column}).batches.size(), 1u);
 }
 
+TEST(GrpcWorker, OutputOfAnotherLayoutThanPromisedIsRefused) {
+  Worker worker;
+  ::arrow::LargeStringBuilder builder;
+  ASSERT_TRUE(builder.Append("word").ok());
+  const auto large = ::arrow::schema({::arrow::field("_0", ::arrow::large_utf8())});
+  const auto batch = ::arrow::RecordBatch::Make(large, 1, {builder.Finish().ValueOrDie()});
+  Init init = init_of("identity", "", *large);
+  EXPECT_EQ(run(worker.client, init, {batch}).told.words, "init, finish");
+  // To Spark both are strings; in the batch, which has no schema, they differ.
+  init.output_schema = schema_message(*::arrow::schema({::arrow::field("_0", ::arrow::utf8())}));
+  const Result result = run(worker.client, init, {batch});
+  EXPECT_TRUE(result.batches.empty());
+  EXPECT_NE(result.told.error.find("it gave large_string instead of string"), std::string::npos)
+      << result.told.error;
+}
+
 TEST(GrpcWorker, LargeBatchesComeBackWhole) {
   Worker worker;
   std::vector<std::int64_t> values(500'000);
@@ -180,6 +196,20 @@ TEST(GrpcWorker, TermDrainsAndTermAgainCancels) {
   EXPECT_EQ(all_of(slow).words, "error worker, cancel");
   EXPECT_TRUE(exited_well(cancelled.process.wait(soon())));
   EXPECT_FALSE(std::filesystem::exists(cancelled.process.connection()));
+}
+
+TEST(GrpcWorker, EndsWithTheProcessThatStartedIt) {
+  Folder folder;
+  // The shell stays, in the worker's process's place.
+  WorkerProcess shell({.command = {"sh", "-c", "\"$0\" \"$@\" & wait", FOREBAY_WORKER}},
+                      folder.file(""));
+  Client client(shell.connection());
+  ClientSession slow = client.open(init_of("sleep_ms", "600000", *one_batch()->schema()));
+  EXPECT_EQ(next_of(slow).words, "init");
+  EXPECT_TRUE(send(slow, batch_message(*one_batch())));
+  ::kill(shell.pid(), SIGKILL);
+  EXPECT_EQ(all_of(slow).words, "error worker, cancel");
+  eventually([&] { return !std::filesystem::exists(shell.connection()); });
 }
 
 TEST(GrpcWorker, ShutdownEndsTheProcess) {
