@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every type of Spark's there and back through C++, equal to what Spark had, nulls included."""
+"""Every type of Spark's there and back through C++, equal to what Spark had, nulls included, on each
+channel."""
 
 import unittest
 
+import pyspark
 from pyspark.sql import functions as F
 
+from forebay import Unsupported
 from forebay.spark import CppWorker
-from support import WORKER, Session
+from support import WORKER, Session, grpc_settings
+
+HAS_GRPC = pyspark.__version__ == "4.3.0"
+CHANNELS = ("classic", "grpc") if HAS_GRPC else ("classic",)
 
 # SQL expressions of one value of each type; each is tried beside a null of its type.
 VALUES = {
@@ -39,8 +45,12 @@ VALUES = {
 class Types(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.session = Session(True, True, **{"spark.sql.session.timeZone": "America/St_Johns"})
-        cls.worker = CppWorker(cls.session.spark, WORKER)
+        settings = grpc_settings() if HAS_GRPC else {}
+        settings["spark.sql.session.timeZone"] = "America/St_Johns"
+        cls.session = Session(True, True, **settings)
+        cls.workers = {
+            channel: CppWorker(cls.session.spark, WORKER, channel=channel) for channel in CHANNELS
+        }
 
     @classmethod
     def tearDownClass(cls):
@@ -65,23 +75,46 @@ class Types(unittest.TestCase):
 
     def test_map(self):
         for name, expression in VALUES.items():
-            with self.subTest(type=name):
-                df, _ = self.frame(expression)
-                self.assertEqual(self.rows(self.worker.map_in_arrow(df, "identity")), self.rows(df))
+            df, _ = self.frame(expression)
+            expected = self.rows(df)
+            for channel, worker in self.workers.items():
+                with self.subTest(type=name, channel=channel):
+                    self.assertEqual(self.rows(worker.map_in_arrow(df, "identity")), expected)
 
     def test_scalar(self):
         for name, expression in VALUES.items():
-            with self.subTest(type=name):
-                df, kind = self.frame(expression)
-                identity = self.worker.udf("identity", returns=kind)
-                self.assertEqual(self.rows(df.select(identity("v").alias("v"))), self.rows(df))
+            df, kind = self.frame(expression)
+            expected = self.rows(df)
+            for channel, worker in self.workers.items():
+                with self.subTest(type=name, channel=channel):
+                    identity = worker.udf("identity", returns=kind)
+                    self.assertEqual(self.rows(df.select(identity("v").alias("v"))), expected)
 
     def test_all_in_one_row(self):
         columns = ", ".join(f"{e} AS `{n}`" for n, e in VALUES.items())
         df = self.session.spark.sql(f"SELECT {columns}")
-        out = self.worker.map_in_arrow(df, "identity")
-        self.assertEqual(out.schema, df.schema)
-        self.assertEqual(str(out.collect()), str(df.collect()))
+        for channel, worker in self.workers.items():
+            with self.subTest(channel=channel):
+                out = worker.map_in_arrow(df, "identity")
+                self.assertEqual(out.schema, df.schema)
+                self.assertEqual(str(out.collect()), str(df.collect()))
+
+    def test_large_types(self):
+        spark = self.session.spark
+        spark.conf.set("spark.sql.execution.arrow.useLargeVarTypes", "true")
+        self.addCleanup(spark.conf.unset, "spark.sql.execution.arrow.useLargeVarTypes")
+        df, kind = self.frame(VALUES["string"])
+        for channel, worker in self.workers.items():
+            with self.subTest(channel=channel):
+                identity = worker.udf("identity", returns=kind)
+                self.assertEqual(self.rows(df.select(identity("v").alias("v"))), self.rows(df))
+                self.assertEqual(self.rows(worker.map_in_arrow(df, "identity")), self.rows(df))
+
+    if not HAS_GRPC:
+
+        def test_another_spark_has_no_grpc_channel(self):
+            with self.assertRaisesRegex(Unsupported, "the gRPC channel needs Spark 4.3.0.* this is 4.2"):
+                CppWorker(self.session.spark, WORKER, channel="grpc")
 
 
 if __name__ == "__main__":
