@@ -13,9 +13,10 @@ from support import WORKER, worker_processes
 
 
 class PackedOnACluster(unittest.TestCase):
-    """`settings` are added to the session's."""
+    """`settings` are added to the session's; `channel` is the worker's."""
 
     settings = {}
+    channel = "classic"
 
     @classmethod
     def setUpClass(cls):
@@ -23,7 +24,7 @@ class PackedOnACluster(unittest.TestCase):
         cls.addClassCleanup(cls.cluster.stop)
         name = os.path.basename(WORKER)
         archive = os.path.join(cls.cluster.folder.name, name + ".tar.gz")
-        pack(WORKER, archive)
+        pack(WORKER, archive, grpc=cls.channel == "grpc")
         fixed = {
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
@@ -38,7 +39,7 @@ class PackedOnACluster(unittest.TestCase):
         cls.spark = builder.getOrCreate()
         cls.spark.sparkContext.setLogLevel("OFF")
         cls.addClassCleanup(cls.spark.stop)
-        cls.worker = CppWorker(cls.spark, f"functions/{name}")
+        cls.worker = CppWorker(cls.spark, f"functions/{name}", channel=cls.channel)
 
     def workers(self):
         return worker_processes(self.cluster.folder.name)

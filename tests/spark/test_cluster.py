@@ -45,12 +45,10 @@ class OnACluster(PackedOnACluster):
         for program in programs:
             self.assertTrue(program.endswith("/functions/" + os.path.basename(WORKER)), program)
 
-    def run_slowly(self, milliseconds, partitions=2):
-        slow = self.worker.map_in_arrow(
-            self.numbers(partitions), "sleep_ms", payload=str(milliseconds)
-        )
+    def start(self, df):
+        """Sums its ids up on another thread, which is given back with the list that gets the sum."""
         result = []
-        thread = threading.Thread(target=lambda: result.append(self.total(slow)))
+        thread = threading.Thread(target=lambda: result.append(self.total(df)))
         thread.start()
         return thread, result
 
@@ -79,11 +77,15 @@ class OnACluster(PackedOnACluster):
         self.assertEqual(none.count(), 0)
 
     def end_one_while_it_works(self, processes, how):
-        thread, result = self.run_slowly(4000)
+        """Gives back the workers that served when one of the processes was ended."""
+        slow = self.worker.map_in_arrow(self.numbers(2), "sleep_ms", payload="4000")
+        thread, result = self.start(slow)
         wait_until(lambda: len(self.serving()) >= 2, "two serving workers")
+        serving = set(self.serving())
         os.kill(processes()[0], how)
         thread.join(180)
         self.assertEqual(result, [ROWS * (ROWS - 1) // 2])
+        return serving
 
     def test_killed_worker_is_one_failed_attempt(self):
         self.end_one_while_it_works(self.serving, signal.SIGKILL)
@@ -94,11 +96,10 @@ class OnACluster(PackedOnACluster):
     def test_killed_executor_is_replaced_and_its_tasks_run_again(self):
         self.test_executors_run_the_program()
         before = set(self.cluster.executors())
-        orphans = set(self.workers())
-        self.end_one_while_it_works(self.cluster.executors, signal.SIGKILL)
+        served = self.end_one_while_it_works(self.cluster.executors, signal.SIGKILL)
         wait_until(lambda: set(self.cluster.executors()) - before, "an executor in its place")
         # Daemons end with their executor, and take their workers with them.
-        wait_until(lambda: not orphans <= set(self.workers()), "the end of the orphaned workers")
+        wait_until(lambda: not served <= set(self.workers()), "the end of the orphaned workers")
 
     def test_cancelled_job_ends_and_the_next_one_runs(self):
         context = self.spark.sparkContext

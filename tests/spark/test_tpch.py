@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""C++ functions over TPC-H lineitem, equal to PySpark's own functions and to Spark SQL."""
+"""C++ functions over TPC-H lineitem, on both channels, equal to PySpark's own functions and to Spark
+SQL."""
 
 import collections
 import decimal
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F
 
 import query1
 from forebay.spark import CppWorker
-from support import Session
+from support import Session, grpc_settings
 
 PROGRAM = os.environ["FOREBAY_SPARK_FUNCTIONS"]
 SCALE = 0.01
@@ -58,33 +59,41 @@ class Lineitem(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         file = query1.lineitem(pathlib.Path(folder.name), SCALE)
-        session = Session(True, True)
+        session = Session(True, True, **grpc_settings())
         cls.addClassCleanup(session.__exit__)
         cls.spark = session.spark
         cls.spark.read.parquet(str(file)).createOrReplaceTempView("lineitem")
-        cls.worker = CppWorker(cls.spark, PROGRAM)
+        cls.workers = {
+            channel: CppWorker(cls.spark, PROGRAM, channel=channel) for channel in ("classic", "grpc")
+        }
 
     def test_query_1_is_what_sql_and_python_answer(self):
         by_sql = self.spark.sql(query1.SQL).collect()
         self.assertEqual(len(by_sql), 4)
-        cpp = self.worker.map_in_arrow(query1.selected(self.spark), "query1")
-        python = query1.selected(self.spark).mapInArrow(sums_of, cpp.schema)
         partials = ["flag", "status", "quantity", "price", "discounted", "charge", "discount", "rows"]
-        self.assertEqual(
-            cpp.orderBy(*partials).collect(), python.orderBy(*partials).collect()
-        )
-        self.assertEqual(query1.from_partials(cpp).collect(), by_sql)
+        for channel, worker in self.workers.items():
+            with self.subTest(channel=channel):
+                cpp = worker.map_in_arrow(query1.selected(self.spark), "query1")
+                python = query1.selected(self.spark).mapInArrow(sums_of, cpp.schema)
+                self.assertEqual(
+                    cpp.orderBy(*partials).collect(), python.orderBy(*partials).collect()
+                )
+                self.assertEqual(query1.from_partials(cpp).collect(), by_sql)
 
     def test_edit_distance_of_comments_is_that_of_a_python_udf(self):
         following = F.lead("l_comment").over(Window.orderBy("l_orderkey", "l_linenumber"))
         pairs = self.spark.table("lineitem").limit(2000).select(
             F.col("l_comment").alias("one"), following.alias("other")
         ).where("other IS NOT NULL")
-        by_cpp = self.worker.udf("edit_distance")("one", "other")
         by_python = F.udf(edit_distance, "long")("one", "other")
-        rows = pairs.select(by_cpp.alias("cpp"), by_python.alias("python")).collect()
+        by_cpp = [
+            worker.udf("edit_distance")("one", "other").alias(channel)
+            for channel, worker in self.workers.items()
+        ]
+        rows = pairs.select(by_python.alias("python"), *by_cpp).collect()
         self.assertEqual(len(rows), 1999)
-        self.assertEqual([row.cpp for row in rows], [row.python for row in rows])
+        for channel in self.workers:
+            self.assertEqual([row[channel] for row in rows], [row.python for row in rows])
 
     def test_vectorised_distances_are_those_of_libm(self):
         places = [((F.col("l_partkey") * k) % 18000 / 100 - 90).alias(f"y{k}") for k in (7, 11)]
@@ -92,7 +101,10 @@ class Lineitem(unittest.TestCase):
         df = self.spark.table("lineitem").select(*[c.cast("double") for c in places])
         y1, y2, x1, x2 = df.columns
         plain, fast = (
-            self.worker.udf(name)(y1, x1, y2, x2) for name in ("haversine", "haversine_vectorised")
+            worker.udf(name)(y1, x1, y2, x2)
+            for worker, name in zip(
+                self.workers.values(), ("haversine", "haversine_vectorised"), strict=True
+            )
         )
         worst = df.select(plain.alias("a"), fast.alias("b")).agg(
             F.max(F.abs(F.col("b") - F.col("a")) / F.greatest("a", F.lit(1e-9))), F.sum("a")
