@@ -3,7 +3,10 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(FOREBAY_CCACHE ccache)
   mark_as_advanced(FOREBAY_CCACHE)
   if(FOREBAY_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${FOREBAY_CCACHE}")
+    # What ccache asks for where headers are precompiled; no source names the time of its build. What
+    # an object was made of is read from what the compiler says, not found by preprocessing it first.
+    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+                                    "${FOREBAY_CCACHE}")
   endif()
 endif()
 

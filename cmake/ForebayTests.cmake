@@ -17,15 +17,55 @@ elseif(FOREBAY_SANITIZE)
   list(APPEND FOREBAY_TEST_ENVIRONMENT "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
 
+# Finds GoogleTest for the calling folder and those below it.
+macro(forebay_find_gtest)
+  if(NOT CMAKE_CROSSCOMPILING)
+    find_package(GTest REQUIRED)
+  elseif(NOT TARGET GTest::gtest_main)
+    # Debian has the library for its own machine only, and its sources for every other.
+    set(INSTALL_GTEST OFF)
+    add_subdirectory(/usr/src/googletest "${PROJECT_BINARY_DIR}/googletest" EXCLUDE_FROM_ALL SYSTEM)
+  endif()
+endmacro()
+
+# What objects of tests are compiled with, all of them the same, since they share what is precompiled.
+function(forebay_test_options target)
+  forebay_warnings(${target})
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  if(FOREBAY_SANITIZE MATCHES "undefined")
+    # The checks see no less without optimization, and the compiler needs half the time.
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
+# Objects that several test programs have in common, and a header that those precompile.
+#   forebay_add_test_objects(<target> HEADER <file> LIBRARIES <lib>... SOURCES <file>...)
+function(forebay_add_test_objects target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER" "LIBRARIES;SOURCES")
+  add_library(${target} OBJECT ${arg_SOURCES})
+  forebay_test_options(${target})
+  target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} GTest::gtest)
+  target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/${arg_HEADER}")
+endfunction()
+
 # Builds the sources of one folder into one GoogleTest program, where there are any and the
-# libraries are part of this build. Each of its tests becomes a test of ctest.
-#   forebay_add_gtest(<target> DIR <folder> LABEL <label> LIBRARIES <lib>... [TIMEOUT <seconds>])
+# libraries are part of this build. Each of its tests becomes a test of ctest. The program precompiles
+# what the objects that PRECOMPILED names do: hang_guard, or arrow_support for one with Arrow in it.
+#   forebay_add_gtest(<target> DIR <folder> LABEL <label> LIBRARIES <lib>... [TIMEOUT <seconds>]
+#                     [PRECOMPILED <objects>])
 function(forebay_add_gtest target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DIR;LABEL;TIMEOUT" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DIR;LABEL;TIMEOUT;PRECOMPILED" "LIBRARIES")
+  if(NOT arg_PRECOMPILED)
+    set(arg_PRECOMPILED hang_guard)
+  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS "${arg_DIR}/*.cpp")
+  if(TARGET ${arg_PRECOMPILED})
+    get_target_property(shared ${arg_PRECOMPILED} SOURCES)
+    list(REMOVE_ITEM sources ${shared})
+  endif()
   if(CMAKE_CROSSCOMPILING)
     # RapidCheck has no sources in Debian's package.
     foreach(source IN LISTS sources)
@@ -45,17 +85,10 @@ function(forebay_add_gtest target)
       return()
     endif()
   endforeach()
-  if(NOT CMAKE_CROSSCOMPILING)
-    find_package(GTest REQUIRED)
-  elseif(NOT TARGET GTest::gtest_main)
-    # Debian has the library for its own machine only, and its sources for every other.
-    set(INSTALL_GTEST OFF)
-    add_subdirectory(/usr/src/googletest "${PROJECT_BINARY_DIR}/googletest" EXCLUDE_FROM_ALL SYSTEM)
-  endif()
   add_executable(${target} ${sources})
-  forebay_warnings(${target})
-  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  forebay_test_options(${target})
   target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} GTest::gtest_main)
+  target_precompile_headers(${target} REUSE_FROM ${arg_PRECOMPILED})
   # Names are unique in the whole build, so that results can be told apart.
   gtest_discover_tests(
     ${target}

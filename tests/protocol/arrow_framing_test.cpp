@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <random>
@@ -193,7 +194,8 @@ std::int64_t body_length(std::string_view metadata) {
 
 template <class T>
 std::string with(std::string metadata, std::size_t at, T value) {
-  return metadata.replace(at, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
+  std::memcpy(metadata.data() + at, &value, sizeof value);
+  return metadata;
 }
 
 TEST(ArrowBodyLength, IsReadFromTheMessage) {
