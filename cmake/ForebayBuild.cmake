@@ -47,6 +47,16 @@ function(forebay_warnings target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
 endfunction()
 
+# A source of the calling folder that reads a command line and does nothing often: what CLI11 expands
+# to takes several times as long to optimize, and to check for undefined behaviour, as to compile.
+function(forebay_reads_options source)
+  set(options -O0)
+  if(FOREBAY_SANITIZE MATCHES "undefined")
+    list(APPEND options -fno-sanitize=undefined)
+  endif()
+  set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${options}")
+endfunction()
+
 # What is installed names no folder of this machine, not even in its debug information.
 function(forebay_hide_paths target)
   if(NOT CMAKE_CXX_FLAGS MATCHES "-fprofile-instr-generate")
