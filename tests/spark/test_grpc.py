@@ -56,6 +56,8 @@ class Grpc(unittest.TestCase):
         self.assertEqual(
             [(r.id, r.x, r.s) for r in added.limit(3).collect()], [(7, 0, "0"), (8, 0.5, "1"), (9, 1, "2")]
         )
+        together = self.worker.map_in_arrow(self.numbers(), "identity", barrier=True)
+        self.assertEqual(self.total(together), SUM)
         # Partitions without rows.
         few = self.worker.map_in_arrow(self.spark.range(0, 2, 1, 4), "identity")
         self.assertEqual(sorted(r.id for r in few.collect()), [0, 1])

@@ -10,7 +10,7 @@ from pyspark import InheritableThread, SparkFiles
 
 from forebay import Unsupported
 from forebay.spark import CppWorker
-from support import WORKER, Session, channel_name
+from support import WORKER, Session, channel_name, grpc_settings
 
 LIBRARY = os.environ["FOREBAY_TEST_FUNCTIONS"]
 # More than the server that decrypts sends at once, and every form of a pickle that is a string alone.
@@ -47,7 +47,7 @@ class Broadcasts(unittest.TestCase):
     def test_of_files_and_of_the_server_that_decrypts_them(self):
         for encrypted, uds in ((False, True), (True, True), (True, False)):
             with self.subTest(encrypted=encrypted, channel=channel_name(uds, True)):
-                settings = {"spark.io.encryption.enabled": str(encrypted).lower()}
+                settings = {**grpc_settings(), "spark.io.encryption.enabled": str(encrypted).lower()}
                 with Session(uds, True, **settings) as session:
                     self.check(session.spark)
                     self.assertEqual(
@@ -56,7 +56,7 @@ class Broadcasts(unittest.TestCase):
 
 
     def test_are_refused_where_the_channel_has_no_form_for_them(self):
-        with Session(True, True) as session:
+        with Session(True, True, **grpc_settings()) as session:
             broadcast = session.spark.sparkContext.broadcast(b"bytes")
             with self.assertRaisesRegex(Unsupported, "broadcasts on the gRPC channel"):
                 CppWorker(session.spark, WORKER, channel="grpc", broadcasts=[broadcast])
@@ -65,17 +65,25 @@ class Broadcasts(unittest.TestCase):
 class Context(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        session = Session(True, True, **{"spark.sql.session.timeZone": "Asia/Kathmandu"})
+        settings = {**grpc_settings(), "spark.sql.session.timeZone": "Asia/Kathmandu"}
+        session = Session(True, True, **settings)
         cls.addClassCleanup(session.__exit__)
         cls.spark = session.spark
-        cls.worker = CppWorker(cls.spark, WORKER, [LIBRARY])
+        cls.workers = [
+            CppWorker(cls.spark, WORKER, [LIBRARY], channel=channel) for channel in ("classic", "grpc")
+        ]
 
     def test_is_that_of_the_task(self):
+        for worker in self.workers:
+            with self.subTest(channel=worker.channel):
+                self.check_context(worker)
+
+    def check_context(self, worker):
         told = []
 
         def run():
             self.spark.sparkContext.setLocalProperty("forebay.test", "a \u00fc property")
-            told.extend(self.worker.map_in_arrow(self.spark.range(0, 1, 1, 1), "context").collect())
+            told.extend(worker.map_in_arrow(self.spark.range(0, 1, 1, 1), "context").collect())
 
         thread = InheritableThread(target=run)
         thread.start()
@@ -89,9 +97,11 @@ class Context(unittest.TestCase):
         self.assertEqual(told["property forebay.test"], "a \u00fc property")
 
     def test_tells_partitions_and_attempts_apart(self):
-        rows = self.worker.map_in_arrow(self.spark.range(0, 4, 1, 4), "context").collect()
-        for name in ("partition", "task attempt"):
-            self.assertEqual(len({row.value for row in rows if row.name == name}), 4)
+        for worker in self.workers:
+            rows = worker.map_in_arrow(self.spark.range(0, 4, 1, 4), "context").collect()
+            for name in ("partition", "task attempt"):
+                with self.subTest(channel=worker.channel, name=name):
+                    self.assertEqual(len({row.value for row in rows if row.name == name}), 4)
 
 
 if __name__ == "__main__":

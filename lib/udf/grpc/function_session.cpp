@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "channel.h"
@@ -25,6 +26,8 @@ using spark::EvalType;
 
 // Bytes of one Arrow batch.
 constexpr std::size_t kBatchBytesMax = std::size_t{128} << 20;
+
+constexpr std::string_view kPropertyPrefix = "localProperties.";
 
 class SessionInput final : public ByteInput {
  public:
@@ -85,7 +88,7 @@ T number_in(const grpc::Settings& settings, const char* name, T otherwise) {
   return error == std::errc() && rest == end ? value : otherwise;
 }
 
-// The names are those of the classic channel's context.
+// The names are those of the classic channel's context, with one entry for each local property.
 TaskContext context_of(const grpc::Init& init) {
   TaskContext task;
   task.partition = number_in(init.task_context, "partitionId", 0);
@@ -93,6 +96,12 @@ TaskContext context_of(const grpc::Init& init) {
   task.attempt = number_in(init.task_context, "attemptNumber", 0);
   task.task_attempt = number_in(init.task_context, "taskAttemptId", std::int64_t{0});
   task.cpus = std::max(1, number_in(init.task_context, "cpus", 1));
+  for (const auto& [name, value] : init.task_context) {
+    if (name == "filesDirectory") task.files_directory = value;
+    if (name.starts_with(kPropertyPrefix)) {
+      task.local_properties[name.substr(kPropertyPrefix.size())] = value;
+    }
+  }
   task.time_zone = init.time_zone.value_or("");
   task.settings = init.session_conf;
   return task;

@@ -8,6 +8,8 @@
 // done with it, by Spark's numbers or names: MAP_ARROW_ITER (207), which is meant where nothing is
 // said, SCALAR_ARROW (250), SCALAR_ARROW_ITER (251). Rows are not wrapped into a struct here: the
 // fields of Init.input_schema are the columns. Functions over groups have no form on this channel.
+// Init.task_context says what TaskContext has of the task: partitionId, stageId, attemptNumber,
+// taskAttemptId, cpus, filesDirectory, and localProperties. before the name of each local property.
 
 #include <memory>
 #include <string>

@@ -59,6 +59,11 @@ class CppWorker:
             program.on_driver, [library.on_driver for library in libraries]
         )
 
+    @property
+    def channel(self):
+        """What its functions are called over, "classic" or "grpc"."""
+        return self._channel
+
     def names(self):
         """(name, kind) of every function."""
         return self._description.names()

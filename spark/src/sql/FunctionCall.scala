@@ -4,7 +4,7 @@ package org.apache.spark.sql.forebay
 import scala.jdk.CollectionConverters._
 
 import com.google.protobuf.ByteString
-import org.apache.spark.TaskContext
+import org.apache.spark.{SparkFiles, TaskContext}
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.execution.python.ArrowPythonRunner
 import org.apache.spark.sql.internal.SQLConf
@@ -32,18 +32,22 @@ private[forebay] final case class FunctionCall(
       .setEvalType(evalType.toString)
     // The names are those of the classic channel's context.
     val context = Map(
-      "partitionId" -> task.partitionId(),
-      "stageId" -> task.stageId(),
-      "attemptNumber" -> task.attemptNumber(),
-      "taskAttemptId" -> task.taskAttemptId(),
-      "cpus" -> task.cpuAmount().toInt)
+      "partitionId" -> task.partitionId().toString,
+      "stageId" -> task.stageId().toString,
+      "attemptNumber" -> task.attemptNumber().toString,
+      "taskAttemptId" -> task.taskAttemptId().toString,
+      "cpus" -> task.cpuAmount().toInt.toString,
+      "filesDirectory" -> SparkFiles.getRootDirectory())
+    val properties = task.getLocalProperties.asScala.map { case (name, value) =>
+      s"localProperties.$name" -> value
+    }
     Init.newBuilder
       .setProtocolVersion(1)
       .setDataFormat(UDFWorkerDataFormat.ARROW)
       .setUdf(function)
       .setInputSchema(Messages.schema(input, timeZone))
       .setOutputSchema(Messages.schema(output, timeZone))
-      .putAllTaskContext(context.view.mapValues(_.toString).toMap.asJava)
+      .putAllTaskContext((context ++ properties).asJava)
       .putAllSessionConf(settings.asJava)
       .setTimezone(timeZone)
       .build()

@@ -17,7 +17,8 @@ case class GrpcEvalExec(function: PythonUDF, result: Attribute, child: SparkPlan
   override def udfs: Seq[PythonUDF] = Seq(function)
   override def resultAttrs: Seq[Attribute] = Seq(result)
 
-  override protected def evaluatorFactory: EvalPythonEvaluatorFactory =
+  // Made on the driver: executors do not know the session's settings.
+  override protected val evaluatorFactory: EvalPythonEvaluatorFactory =
     new GrpcEvaluatorFactory(child.output, function, result, FunctionCall(function, conf))
 
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
