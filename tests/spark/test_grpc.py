@@ -7,6 +7,7 @@ import tempfile
 import threading
 import unittest
 
+from pyspark import InheritableThread
 from pyspark.errors import PythonException, UnsupportedOperationException
 from pyspark.sql import functions as F
 
@@ -114,6 +115,24 @@ class Grpc(unittest.TestCase):
         os.kill(grpc_processes()[0], signal.SIGKILL)
         thread.join(60)
         self.assertEqual(result, [SUM])
+
+    def test_a_cancelled_job_ends_a_function_that_does_not_listen(self):
+        slow = self.worker.map_in_arrow(self.numbers(1), "sleep_ms", payload="600000")
+        failed = []
+
+        def run():
+            self.spark.sparkContext.setJobGroup("slow", "to be cancelled", False)
+            try:
+                self.total(slow)
+            except Exception as error:  # Whatever a cancelled job is told as.
+                failed.append(error)
+
+        thread = InheritableThread(target=run)
+        thread.start()
+        wait_until(grpc_processes, "a worker")
+        self.spark.sparkContext.cancelJobGroup("slow")
+        thread.join(60)
+        self.assertEqual(len(failed), 1)
 
     def test_a_program_that_does_not_serve_is_told_with_its_words(self):
         with tempfile.NamedTemporaryFile("w", suffix=".sh", delete=False) as script:

@@ -47,6 +47,7 @@ class Types(unittest.TestCase):
     def setUpClass(cls):
         settings = grpc_settings() if HAS_GRPC else {}
         settings["spark.sql.session.timeZone"] = "America/St_Johns"
+        settings["spark.driver.memory"] = "2g"
         cls.session = Session(True, True, **settings)
         cls.workers = {
             channel: CppWorker(cls.session.spark, WORKER, channel=channel) for channel in CHANNELS
@@ -109,6 +110,21 @@ class Types(unittest.TestCase):
                 identity = worker.udf("identity", returns=kind)
                 self.assertEqual(self.rows(df.select(identity("v").alias("v"))), self.rows(df))
                 self.assertEqual(self.rows(worker.map_in_arrow(df, "identity")), self.rows(df))
+
+    def test_wide_rows(self):
+        """A batch is of as many rows as there is room for; over gRPC a row has a bound as well."""
+
+        def lengths(worker, rows, mib):
+            df = self.session.spark.range(0, rows, 1, 1).select(F.repeat(F.lit("x"), mib << 20).alias("s"))
+            out = worker.map_in_arrow(df, "identity")
+            return [row.n for row in out.select(F.length("s").alias("n")).collect()]
+
+        for channel, worker in self.workers.items():
+            with self.subTest(channel=channel):
+                self.assertEqual(lengths(worker, 12, 8), [8 << 20] * 12)
+        if "grpc" in self.workers:
+            with self.assertRaisesRegex(Exception, "LimitExceeded: one batch has 1363.* at most 134217728"):
+                lengths(self.workers["grpc"], 1, 130)
 
     if not HAS_GRPC:
 

@@ -33,15 +33,28 @@ private[forebay] final class Exchange(
   def send(control: UdfControlRequest.Builder): Unit =
     call.sendMessage(UdfRequest.newBuilder.setControl(control).build())
 
-  def send(data: DataRequest): Unit = call.sendMessage(UdfRequest.newBuilder.setData(data).build())
+  /** Errors: Failure for a message that the worker would not take. */
+  def send(data: DataRequest): Unit = {
+    val message = UdfRequest.newBuilder.setData(data).build()
+    val bytes = message.getSerializedSize
+    if (bytes > Wire.messageBytesMax) {
+      throw new Failure(
+        s"LimitExceeded: one batch has $bytes bytes, at most ${Wire.messageBytesMax}: its last row is "
+          + "large, or spark.sql.execution.arrow.maxBytesPerBatch is")
+    }
+    call.sendMessage(message)
+  }
 
   def mayWrite: Boolean = call.isReady
 
   /** When the worker has had its last word. */
   def close(): Unit = call.halfClose()
 
-  /** When it has not. */
-  def abandon(why: Throwable): Unit = call.cancel("the session failed", why)
+  /** When it has not, and is not waited for any more. */
+  def abandon(): Unit = {
+    call.cancel("the session failed", null)
+    worker.process.destroyForcibly()
+  }
 
   def wake(): Unit = inbox.wake()
 

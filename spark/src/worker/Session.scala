@@ -57,9 +57,7 @@ private[spark] final class Session(worker: WorkerHandle, exchange: Exchange, log
 
     private def advance(): Unit = failing(exchange.poll()) match {
       case Some(response) if response.hasData => coming = Some(response.getData)
-      case Some(response) =>
-        over = true
-        failing(conclude(response))
+      case Some(response) => over = true; failing(conclude(response))
       case None if sent || !exchange.mayWrite => exchange.await()
       case None if input.hasNext => exchange.send(input.next())
       case None =>
@@ -84,7 +82,10 @@ private[spark] final class Session(worker: WorkerHandle, exchange: Exchange, log
     case _ => broken(s"the worker sent ${nameOf(response)} among its data")
   }
 
-  /** Tells the worker when it still works, and waits some time for its last word. */
+  /**
+   * Tells the worker when it still works, and waits some time for its last word. A function that does
+   * not listen to that does not listen to a signal either, and is killed.
+   */
   override protected def doClose(cancel: () => Cancel): Termination = {
     currentState match {
       case SessionState.Created =>
@@ -102,11 +103,9 @@ private[spark] final class Session(worker: WorkerHandle, exchange: Exchange, log
         }
       case _ =>
     }
-    settledTermination match {
-      case failed: Termination.TransportFailed => exchange.abandon(failed.cause)
-      case _ =>
-    }
-    settledTermination
+    val termination = settledTermination
+    if (!isWorkerSalvageable) exchange.abandon()
+    termination
   }
 
   /** Data that comes meanwhile is nobody's. */
@@ -142,7 +141,7 @@ private[spark] final class Session(worker: WorkerHandle, exchange: Exchange, log
 
 private[spark] object Session {
   private val initTimeMs = 30000L
-  private val cancelTimeMs = 3000L
+  private val cancelTimeMs = 2000L
 
   private def nameOf(response: UdfResponse) =
     if (response.hasData) "data" else s"the word ${response.getControl.getControlCase}"
