@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From exec to the first output batch: a worker process driven over a Unix socket, as Spark does it
-without a daemon, whatever the worker is written in."""
+"""From exec to the handshake and to the first output batch: a worker process driven over a Unix
+socket, as Spark does it, whatever the worker is written in."""
 
+import contextlib
 import glob
 import json
 import os
@@ -71,40 +72,79 @@ def python_worker():
     return [sys.executable], environment, _task(bytes(command), _input())
 
 
-def seconds_to_first_batch(worker):
-    """Starts the worker once. The files that it loads are in memory; nothing else is prepared."""
-    argv, environment, task = worker
+def _environment(folder, own):
+    return {
+        "PATH": os.environ["PATH"], "SPARK_BUFFER_SIZE": "65536", "SPARK_REUSE_WORKER": "1",
+        "PYTHON_UNIX_DOMAIN_ENABLED": "True", "SPARK_LOCAL_DIRS": folder, **own,
+    }
+
+
+@contextlib.contextmanager
+def _started(argv, **options):
+    """A process, which is ended with the block."""
+    process = subprocess.Popen(argv, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _word(channel):
+    return struct.unpack(">i", channel.read(4))[0]
+
+
+def _first_batch(channel, task):
+    channel.write(task)
+    channel.flush()
+    marker = _word(channel)
+    if marker == -2:
+        raise RuntimeError(channel.read(_word(channel)).decode())
+    if marker != -6:
+        raise RuntimeError(f"the worker answers with {marker}")
+    return pa.ipc.open_stream(channel).read_next_batch()
+
+
+def seconds_of_start(worker):
+    """Starts the worker once for one task, and gives the seconds until it has said who it is, and
+    until its first output batch. The files that it loads are in memory; nothing else is prepared."""
+    argv, own, task = worker
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = os.path.join(folder, "socket")
         listener.bind(path)
         listener.listen(1)
         listener.settimeout(_SECONDS_MAX)
-        environment = {
-            "PATH": os.environ["PATH"], "SPARK_BUFFER_SIZE": "65536", "SPARK_REUSE_WORKER": "1",
-            "PYTHON_WORKER_FACTORY_SOCK_PATH": path, "PYTHON_UNIX_DOMAIN_ENABLED": "True",
-            "SPARK_LOCAL_DIRS": folder, **environment,
-        }
+        environment = {**_environment(folder, own), "PYTHON_WORKER_FACTORY_SOCK_PATH": path}
         begin = time.perf_counter()
-        process = subprocess.Popen([*argv, "-m", "pyspark.worker"], env=environment)
-        try:
+        with _started([*argv, "-m", "pyspark.worker"], env=environment):
             connection, _ = listener.accept()
             with connection, connection.makefile("rwb") as channel:
                 connection.settimeout(_SECONDS_MAX)
-                if struct.unpack(">i", channel.read(4))[0] <= 0:
+                if _word(channel) <= 0:
                     raise RuntimeError("the worker could not start")
-                channel.write(task)
-                channel.flush()
-                marker = struct.unpack(">i", channel.read(4))[0]
-                if marker == -2:
-                    size = struct.unpack(">i", channel.read(4))[0]
-                    raise RuntimeError(channel.read(size).decode())
-                if marker != -6:
-                    raise RuntimeError(f"the worker answers with {marker}")
-                batch = pa.ipc.open_stream(channel).read_next_batch()
+                handshake = time.perf_counter() - begin
+                batch = _first_batch(channel, task)
                 took = time.perf_counter() - begin
                 if batch.num_rows != ROWS:
                     raise RuntimeError(f"{batch.num_rows} rows instead of {ROWS}")
-        finally:
-            process.kill()
-            process.wait()
+    return handshake, took
+
+
+def seconds_of_daemon(worker):
+    """Starts the worker's daemon once, and gives the seconds until it has said where it listens."""
+    argv, own, _ = worker
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**_environment(folder, own), "PYTHON_WORKER_FACTORY_SOCK_DIR": folder}
+        command = [*argv, "-m", "pyspark.daemon", "pyspark.worker"]
+        begin = time.perf_counter()
+        with _started(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            size = _word(process.stdout)
+            path = process.stdout.read(size).decode()
+            took = time.perf_counter() - begin
+            if os.path.dirname(path) != folder:
+                raise RuntimeError(f"the daemon says that it listens at {path}")
+            process.stdin.close()
+            process.stdout.close()
     return took

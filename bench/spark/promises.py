@@ -22,6 +22,8 @@ PROMISES = [
      "C++", ">=", 0.9),
     ("cold", "exec to first batch: PySpark's worker / C++", "seconds", "PySpark's worker", "C++",
      ">=", 10),
+    ("cold", "exec to handshake of a C++ worker, ms", "handshake_ms", "C++", None, "<=", 20),
+    ("cold", "exec to address of a C++ daemon, ms", "daemon_ms", "C++", None, "<=", 20),
     ("identity", "most resident memory of a C++ worker, MiB", "peak_mib", "C++", None, "<=", 64),
     ("haversine", "distance, most relative difference to numpy", "difference", "C++", None, "<=",
      1e-12),

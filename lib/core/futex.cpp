@@ -26,12 +26,6 @@ namespace {
 // futex and membarrier have no wrapper in glibc.
 long membarrier(int command) noexcept { return syscall(SYS_membarrier, command, 0U, 0); }
 
-bool register_asymmetric_barriers() noexcept {
-  const long commands = membarrier(MEMBARRIER_CMD_QUERY);
-  return commands > 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
-         membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
-}
-
 int count_usable_cpus() noexcept {
   cpu_set_t set;
   // Fails where the kernel knows of more CPUs than the set has room for.
@@ -42,6 +36,12 @@ int count_usable_cpus() noexcept {
 int g_usable_cpus = 1;
 
 }  // namespace
+
+bool register_asymmetric_barriers() noexcept {
+  const long commands = membarrier(MEMBARRIER_CMD_QUERY);
+  return commands > 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
+         membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
 
 bool g_asymmetric_barriers = false;
 std::uint32_t g_forks = 0;

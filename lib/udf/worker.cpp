@@ -19,6 +19,7 @@
 #include "channel.h"
 #include "crash.h"
 #include "describe.h"
+#include "forebay/detail/futex.h"
 #include "forebay/error.h"
 #include "forebay/spark/daemon.h"
 #include "forebay/spark/rendezvous.h"
@@ -158,6 +159,16 @@ int run(Options options, Registry registry) {
 }
 
 }  // namespace
+
+#ifndef forebay_udf_EXPORTS  // A shared library has no such initializers.
+namespace {
+// Runs before the initializers of all shared libraries: that of libarrow starts a thread, and then
+// registering holds the start up.
+[[gnu::used, gnu::section(".preinit_array")]] void (*const g_register_alone)() = [] {
+  (void)forebay::detail::register_asymmetric_barriers();
+};
+}  // namespace
+#endif
 
 int worker_main(int argc, char** argv, Registry registry) {
   prefer_glibc();

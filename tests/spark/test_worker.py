@@ -150,6 +150,15 @@ class DaemonLife(unittest.TestCase):
             connection.close()
 
 
+class Start(unittest.TestCase):
+    def test_registers_for_membarrier_before_libraries_start_threads(self):
+        # Behind them it waits for the kernel. Time itself would be no test: machines are busy.
+        dynamic = subprocess.run(
+            ["readelf", "-d", WORKER], capture_output=True, text=True, check=True, timeout=60
+        )
+        self.assertIn("(PREINIT_ARRAY)", dynamic.stdout)
+
+
 class CommandLine(unittest.TestCase):
     def run_worker(self, arguments, **environment):
         process = start(arguments, **environment)

@@ -21,6 +21,11 @@ void futex_wake(const std::uint32_t* word) noexcept;
 extern bool g_asymmetric_barriers;
 [[nodiscard]] inline bool asymmetric_barriers() noexcept { return g_asymmetric_barriers; }
 
+/// Registers this process for membarrier(PRIVATE_EXPEDITED); false where there is none. The library
+/// does it as it is loaded. The first time takes the kernel 8 ms and more when another thread is
+/// there already, microseconds when not; later times take nothing.
+bool register_asymmetric_barriers() noexcept;
+
 /// Makes every other thread of the process run a full barrier. About 2 us while a sibling runs.
 void process_barrier() noexcept;
 
