@@ -32,10 +32,11 @@ class Grpc(unittest.TestCase):
     def tearDown(self):
         # A process serves one task, and takes its socket with it.
         wait_until(lambda: not grpc_processes(), "the end of all workers")
-        folders = [f for f in self.session.socket_files() if f.startswith("forebay-")]
-        self.assertTrue(folders)
-        for folder in folders:
+        for folder in self.socket_folders():
             self.assertEqual(self.session.socket_files(folder), [])
+
+    def socket_folders(self):
+        return [name for name in self.session.socket_files() if name.startswith("forebay-")]
 
     def numbers(self, partitions=2):
         return self.spark.range(0, ROWS, 1, partitions).select(
@@ -53,6 +54,7 @@ class Grpc(unittest.TestCase):
         self.assertIn("GrpcMap identity", self.plan(out))
         row = out.agg(F.count("*"), F.sum("id"), F.sum("x"), F.sum(F.length("s"))).first()
         self.assertEqual(tuple(row), (ROWS, SUM, SUM / 2, 88_890))
+        self.assertTrue(self.socket_folders())
         added = self.worker.map_in_arrow(self.numbers(1), "add", payload="7")
         self.assertEqual(
             [(r.id, r.x, r.s) for r in added.limit(3).collect()], [(7, 0, "0"), (8, 0.5, "1"), (9, 1, "2")]
@@ -107,12 +109,12 @@ class Grpc(unittest.TestCase):
         self.assertEqual([r.id for r in slow.limit(3).collect()], [0, 1, 2])
 
     def test_a_killed_worker_is_one_failed_attempt(self):
-        slow = self.worker.map_in_arrow(self.numbers(1), "sleep_ms", payload="300")
-        result = []
+        slow = self.worker.map_in_arrow(self.numbers(1), "sleep_ms", payload="500")
+        result, pids = [], []
         thread = threading.Thread(target=lambda: result.append(self.total(slow)))
         thread.start()
-        wait_until(grpc_processes, "a worker")
-        os.kill(grpc_processes()[0], signal.SIGKILL)
+        wait_until(lambda: pids.extend(grpc_processes()) or pids, "a worker")
+        os.kill(pids[0], signal.SIGKILL)
         thread.join(60)
         self.assertEqual(result, [SUM])
 
