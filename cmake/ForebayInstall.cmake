@@ -124,7 +124,7 @@ if(TARGET forebay_grpc)
   forebay_install_pkgconfig(
     grpc
     DESCRIPTION "Spark's gRPC worker channel"
-    REQUIRES "forebay-socket = ${PROJECT_VERSION}, grpc++_unsecure, protobuf")
+    REQUIRES "forebay-socket = ${PROJECT_VERSION}, grpc++_unsecure, libnghttp2, protobuf")
 endif()
 if(TARGET forebay_udf_grpc)
   install(TARGETS forebay_udf_grpc LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT grpc)

@@ -30,9 +30,9 @@ class GrpcWorker {
   /// The data was taken: lets the session end, and waits for that. The server's figures are whole
   /// then.
   void end();
-  /// Payload bytes that were copied to be in one piece.
+  /// Payload bytes that came with others and were copied to be in one piece.
   [[nodiscard]] std::uint64_t bytes_gathered() const { return server_->stats().bytes_gathered; }
-  /// Payload bytes in pieces too small to be shared.
+  /// Payload bytes that came with a message's head in pieces.
   [[nodiscard]] std::uint64_t bytes_inlined() const { return server_->stats().bytes_inlined; }
 
  private:

@@ -158,9 +158,7 @@ class ClientSession::Impl final
     if (const auto offset = message.data_offset()) {
       DataReply data;
       data.size_bytes = message.size() - *offset;
-      std::deque<Chunk> chunks;
-      std::move(message).to_chunks(*offset, chunks, copies_);
-      for (Chunk& chunk : chunks) data.pieces.push_back(std::move(chunk));
+      std::move(message).to_chunks(*offset, data.pieces);
       incoming_bytes_ += data.size_bytes;
       replies_.emplace_back(std::move(data));
       return;
@@ -220,7 +218,6 @@ class ClientSession::Impl final
   std::size_t incoming_bytes_ = 0;
   std::deque<std::pair<::grpc::ByteBuffer, std::size_t>> outgoing_;
   std::size_t outgoing_bytes_ = 0;
-  Copies copies_;
   bool reading_ = false;
   bool writing_ = false;
   bool half_closed_ = false;
@@ -242,11 +239,11 @@ ClientSession::~ClientSession() = default;
 bool ClientSession::send(std::vector<Chunk> message) {
   std::size_t size = 0;
   for (const Chunk& piece : message) size += piece.size();
-  return impl_->send(data_message(std::move(message), size), size);
+  return impl_->send(data_buffer(std::move(message), size), size);
 }
 bool ClientSession::send(const Request& request) { return send_raw(encode(request)); }
 bool ClientSession::send_raw(const std::string& bytes) {
-  return impl_->send(control_message(bytes), bytes.size());
+  return impl_->send(control_buffer(bytes), bytes.size());
 }
 void ClientSession::half_close() { impl_->half_close(); }
 void ClientSession::break_off() { impl_->break_off(); }
@@ -271,7 +268,7 @@ class Client::Impl {
       context.set_deadline(std::chrono::system_clock::now() +
                            std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
     }
-    const ::grpc::ByteBuffer question = control_message(encode(request));
+    const ::grpc::ByteBuffer question = control_buffer(encode(request));
     ::grpc::ByteBuffer answer;
     std::mutex mutex;
     std::condition_variable changed;

@@ -2,6 +2,7 @@
 #include "execute_call.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -51,20 +52,16 @@ class ExecuteCall::Work final : public Execution {
   std::stop_token stop() const override { return call_.stop_.get_token(); }
 
   void ready(std::optional<std::string> data) override {
-    const std::lock_guard lock(call_.mutex_);
+    const Http2Connection::Turn turn(*call_.connection_);
     call_.ready_ = Clock::now();
     call_.perform(call_.session_.initialized(std::move(data)));
   }
 
-  void send(std::vector<Chunk> message) override {
-    std::size_t size = 0;
-    for (const Chunk& piece : message) size += piece.size();
+  void send(std::vector<Chunk> pieces) override {
     const ServerOptions& options = call_.hub_.options;
-    ::grpc::ByteBuffer buffer = data_message(std::move(message), size);
-    if (buffer.Length() > options.message_bytes_max) {
-      throw LimitExceeded("bytes of one message", options.message_bytes_max, buffer.Length());
-    }
-    std::unique_lock lock(call_.mutex_);
+    OutgoingMessage message = data_message(std::move(pieces), options.message_bytes_max);
+    const std::size_t size = message.data_bytes;
+    std::unique_lock lock(call_.connection_->mutex());
     call_.changed_.wait(lock, [&] {
       return !call_.session_.may_send_data() || call_.outgoing_bytes_ == 0 ||
              call_.outgoing_bytes_ + size <= options.output_bytes_max;
@@ -73,8 +70,9 @@ class ExecuteCall::Work final : public Execution {
     call_.outgoing_bytes_ += size;
     call_.stats_.bytes_out += size;
     ++call_.batches_out_;
-    call_.outgoing_.push_back({std::move(buffer), size});
+    call_.outgoing_.push_back(std::move(message));
     call_.write_on();
+    call_.connection_->send(lock);
   }
 
  private:
@@ -83,88 +81,68 @@ class ExecuteCall::Work final : public Execution {
   StreamReader& input_;
 };
 
-ExecuteCall* ExecuteCall::start(Hub& hub, ::grpc::GenericCallbackServerContext& context) {
-  const std::shared_ptr<ExecuteCall> call(new ExecuteCall(hub, context));
-  call->self_ = call;
-  const std::lock_guard lock(call->mutex_);
+std::shared_ptr<ExecuteCall> ExecuteCall::start(Hub& hub, CallStream& stream,
+                                                std::shared_ptr<Http2Connection> connection) {
+  const std::shared_ptr<ExecuteCall> call(new ExecuteCall(hub, stream, std::move(connection)));
   switch (hub.enter(call.get())) {
     case Hub::Entry::taken:
-      call->read_on();
-      break;
+      return call;
     case Hub::Entry::full:
-      call->finished_ = true;
-      call->Finish({::grpc::StatusCode::RESOURCE_EXHAUSTED,
-                    "LimitExceeded: at most " + std::to_string(hub.options.sessions_max) +
-                        " sessions are served at once"});
+      stream.finish({Status::resource_exhausted, "LimitExceeded: at most " +
+                                                     std::to_string(hub.options.sessions_max) +
+                                                     " sessions are served at once"});
       break;
     case Hub::Entry::draining:
-      call->finished_ = true;
-      call->Finish({::grpc::StatusCode::UNAVAILABLE, "Cancelled: the worker ends"});
+      stream.finish({Status::unavailable, "Cancelled: the worker ends"});
   }
-  return call.get();
+  return nullptr;
 }
 
-ExecuteCall::ExecuteCall(Hub& hub, ::grpc::GenericCallbackServerContext& context)
-    : hub_(hub), context_(context), session_(hub.options.payload_bytes_max) {}
+ExecuteCall::ExecuteCall(Hub& hub, CallStream& stream, std::shared_ptr<Http2Connection> connection)
+    : Call(hub.options.placement, hub.options.message_bytes_max),
+      hub_(hub),
+      connection_(std::move(connection)),
+      stream_(&stream),
+      session_(hub.options.payload_bytes_max) {}
 
 void ExecuteCall::shut_down(const std::string& reason) {
-  const std::lock_guard lock(mutex_);
+  const Http2Connection::Turn turn(*connection_);
   perform(session_.shut_down(reason));
 }
 
-// --- From gRPC -----------------------------------------------------------------------------------
+// --- From the connection -------------------------------------------------------------------------
 
-void ExecuteCall::OnReadDone(bool ok) {
-  std::optional<ReceivedMessage> message;
-  if (ok) message.emplace(incoming_);
-  const std::lock_guard lock(mutex_);
-  reading_ = false;
-  if (!ok) {
-    read_ended_ = true;
-    perform(context_.IsCancelled() ? session_.broken() : session_.half_closed());
+void ExecuteCall::on_message(IncomingMessage message) {
+  if (message.data_bytes) {
+    data_ = std::move(message);
+    perform(session_.received(Data{*data_.data_bytes}));
+    data_ = {};
     return;
   }
-  take_message(*std::move(message));
-  read_on();
+  std::optional<Request> request = decode_request(message.bytes, adopted_);
+  if (!request) return perform(session_.received_garbage("bytes that are no UdfRequest"));
+  perform(session_.received(*std::move(request)));
+  adopted_.clear();
 }
 
-void ExecuteCall::OnWriteDone(bool ok) {
-  const std::lock_guard lock(mutex_);
-  writing_ = false;
-  outgoing_bytes_ -= outgoing_.front().data_bytes;
-  outgoing_.pop_front();
-  if (!ok) perform(session_.broken());
+void ExecuteCall::on_half_closed() { perform(session_.half_closed()); }
+
+void ExecuteCall::on_broken() { perform(session_.broken()); }
+
+void ExecuteCall::on_written() {
+  outgoing_bytes_ -= *writing_;
+  writing_.reset();
   write_on();
   changed_.notify_all();
 }
 
-void ExecuteCall::OnCancel() {
-  const std::lock_guard lock(mutex_);
-  perform(session_.broken());
-}
-
-void ExecuteCall::OnDone() {
-  const auto self = std::exchange(self_, nullptr);
+void ExecuteCall::on_closed() {
+  stream_ = nullptr;
   hub_.count(stats_);
   hub_.leave(this);
 }
 
 // --- Performing ----------------------------------------------------------------------------------
-
-void ExecuteCall::take_message(ReceivedMessage message) {
-  if (const auto offset = message.data_offset()) {
-    const std::size_t size = message.size() - *offset;
-    data_offset_ = *offset;
-    data_.emplace(std::move(message));
-    perform(session_.received(Data{size}));
-    data_.reset();
-    return;
-  }
-  std::optional<Request> request = decode_request(message.to_string(), adopted_);
-  if (!request) return perform(session_.received_garbage("bytes that are no UdfRequest"));
-  perform(session_.received(*std::move(request)));
-  adopted_.clear();
-}
 
 void ExecuteCall::perform(Actions actions) {
   for (Action& action : actions) {
@@ -183,7 +161,7 @@ void ExecuteCall::perform(Actions actions) {
     } else if (const auto* const conclude = std::get_if<Conclude>(&action)) {
       conclude_ = conclude->cancelled;
     } else if (auto* const send = std::get_if<Send>(&action)) {
-      outgoing_.push_back({control_message(encode(send->response)), 0});
+      outgoing_.push_back(control_message(encode(send->response)));
     } else if (std::holds_alternative<Close>(action)) {
       closing_ = true;
       drop_input();
@@ -194,13 +172,10 @@ void ExecuteCall::perform(Actions actions) {
 }
 
 void ExecuteCall::drop_output() {
-  // The first may be on its way already.
-  const auto first = outgoing_.begin() + (writing_ ? 1 : 0);
-  const auto left = std::remove_if(first, outgoing_.end(), [this](const Outgoing& message) {
+  std::erase_if(outgoing_, [this](const OutgoingMessage& message) {
     outgoing_bytes_ -= message.data_bytes;
     return message.data_bytes != 0;
   });
-  outgoing_.erase(left, outgoing_.end());
 }
 
 void ExecuteCall::start_work(Init init) {
@@ -213,37 +188,35 @@ void ExecuteCall::start_work(Init init) {
     PoolOptions pool;
     pool.budget_bytes = hub_.options.input_bytes_max;
     pool.block_bytes = std::min(pool.block_bytes, pool.budget_bytes);
-    pool.large_block_bytes = std::min(pool.large_block_bytes, pool.budget_bytes);
+    // Bodies are recycled, however large they are.
+    pool.large_block_bytes = pool.budget_bytes;
     lease_.emplace(ChunkPool(pool), 0);
+    reader.set_lease(&*lease_);
   }
   if (init.input_schema) add_raw(*init.input_schema);
   started_ = ready_ = Clock::now();
   hub_.begin_function();
-  thread_ = std::thread(
-      [self = self_, opened = std::move(init), reader = std::move(stream.reader)]() mutable {
-        self->work(std::move(opened), std::move(reader));
-      });
+  thread_ = std::thread([self = shared_from_this(), opened = std::move(init),
+                         input = std::move(stream.reader)]() mutable {
+    self->work(std::move(opened), std::move(input));
+  });
 }
 
 void ExecuteCall::take_data() {
-  Copies copies;
   ++batches_in_;
-  if (!data_) {
+  if (!data_.data_bytes) {
     stats_.bytes_in += adopted_.size();
     stats_.bytes_adopted += adopted_.size();
     pending_.push_back(Chunk::adopt(std::move(adopted_)));
+  } else if (!data_.whole) {
+    return perform(session_.received_garbage("data of " + std::to_string(*data_.data_bytes) +
+                                             " bytes that is not one whole Arrow message"));
   } else {
-    const std::size_t size = data_->size() - data_offset_;
-    stats_.bytes_in += size;
-    if (!lease_) {
-      std::move(*data_).to_chunks(data_offset_, pending_, copies);
-    } else if (!std::move(*data_).to_aligned_chunks(data_offset_, *lease_, pending_, copies)) {
-      return perform(session_.received_garbage("data of " + std::to_string(size) +
-                                               " bytes that is not one whole Arrow message"));
-    }
+    stats_.bytes_in += *data_.data_bytes;
+    stats_.bytes_gathered += data_.gathered_bytes;
+    stats_.bytes_inlined += data_.inlined_bytes;
+    std::move(data_.pieces.begin(), data_.pieces.end(), std::back_inserter(pending_));
   }
-  stats_.bytes_gathered += copies.gathered;
-  stats_.bytes_inlined += copies.inlined;
   push_input();
 }
 
@@ -258,8 +231,14 @@ void ExecuteCall::end_input() {
   push_input();
 }
 
-// Gives the stream what it has room for. Without room, resume() goes on when there is some.
+// Gives the stream what it has room for. Without room, resume() goes on when there is some, and
+// until then the engine may send no more.
 void ExecuteCall::push_input() {
+  feed();
+  if (stream_ != nullptr) stream_->set_reading(pending_.empty());
+}
+
+void ExecuteCall::feed() {
   while (writer_ && !pending_.empty()) {
     switch (writer_->try_add_next_chunk(pending_.front())) {
       case PushStatus::ok:
@@ -290,41 +269,36 @@ void ExecuteCall::push_input() {
 
 void ExecuteCall::drop_input() {
   pending_.clear();
+  if (stream_ != nullptr) stream_->set_reading(true);
   if (!writer_) return;
   writer_->cancel();
   writer_.reset();
 }
 
 void ExecuteCall::resume() {
-  const std::lock_guard lock(mutex_);
+  const Http2Connection::Turn turn(*connection_);
   push_input();
-  read_on();
-}
-
-void ExecuteCall::read_on() {
-  if (reading_ || read_ended_ || finished_ || closing_ || !pending_.empty()) return;
-  reading_ = true;
-  StartRead(&incoming_);
 }
 
 void ExecuteCall::write_on() {
-  if (writing_ || finished_) return;
-  if (!outgoing_.empty() && !context_.IsCancelled()) {
-    writing_ = true;
-    StartWrite(&outgoing_.front().message);
+  if (writing_ || stream_ == nullptr) return;
+  if (!outgoing_.empty()) {
+    OutgoingMessage message = std::move(outgoing_.front());
+    outgoing_.pop_front();
+    writing_ = message.data_bytes;
+    stream_->send(std::move(message));
   } else if (closing_) {
-    finished_ = true;
-    Finish(::grpc::Status::OK);
+    stream_->finish({});
   }
 }
 
 // --- The function's thread -----------------------------------------------------------------------
 
-void ExecuteCall::work(Init init, StreamReader reader) {
+void ExecuteCall::work(Init init, StreamReader input) {
   std::unique_ptr<Handler> handler;
   std::optional<ExecutionError> error;
   {
-    Work execution(*this, init, reader);
+    Work execution(*this, init, input);
     try {
       handler = hub_.make_handler();
       handler->serve(execution);
@@ -335,22 +309,21 @@ void ExecuteCall::work(Init init, StreamReader reader) {
       error = present_error();
     }
   }
-  reader.cancel();
+  input.cancel();
   {
-    const std::lock_guard lock(mutex_);
+    const Http2Connection::Turn turn(*connection_);
     drop_input();
     perform(error ? session_.failed(*std::move(error)) : session_.worked());
-    read_on();
   }
   conclude(handler.get());
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(connection_->mutex());
   hub_.end_function(std::move(thread_));
 }
 
 void ExecuteCall::conclude(Handler* handler) {
   LastWord word;
   {
-    std::unique_lock lock(mutex_);
+    std::unique_lock lock(connection_->mutex());
     changed_.wait(lock, [this] { return conclude_ || session_.closed(); });
     if (session_.closed()) return;
     add_own_metrics(word.metrics);
@@ -364,7 +337,7 @@ void ExecuteCall::conclude(Handler* handler) {
   } catch (...) {
     word.error = present_error();
   }
-  const std::lock_guard lock(mutex_);
+  const Http2Connection::Turn turn(*connection_);
   if (!session_.closed()) perform(session_.concluded(std::move(word)));
 }
 

@@ -12,9 +12,9 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "forebay/grpc/server.h"
-#include "message.h"
 
 namespace forebay::grpc {
 

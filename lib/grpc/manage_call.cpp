@@ -2,6 +2,7 @@
 #include "manage_call.h"
 
 #include <chrono>
+#include <utility>
 
 #include "wire.h"
 
@@ -11,14 +12,20 @@ namespace {
 
 // An engine that asks for the end hears soon whether it has come; it need not wait for it.
 constexpr std::chrono::milliseconds kSettleTime(50);
+// A question is a few bytes.
+constexpr std::size_t kQuestionBytesMax = std::size_t{64} << 10;
 
 }  // namespace
 
-ManageCall::ManageCall(Hub& hub) : hub_(hub) { StartRead(&question_); }
+ManageCall::ManageCall(Hub& hub, CallStream& stream, std::shared_ptr<Http2Connection> connection)
+    : Call(std::nullopt, kQuestionBytesMax),
+      hub_(hub),
+      connection_(std::move(connection)),
+      stream_(&stream) {}
 
-void ManageCall::OnReadDone(bool ok) {
-  if (!ok) return Finish({::grpc::StatusCode::INVALID_ARGUMENT, "ProtocolError: no request"});
-  const auto request = decode_manage(ReceivedMessage(question_).to_string());
+void ManageCall::on_message(IncomingMessage message) {
+  if (std::exchange(asked_, true)) return;
+  const auto request = decode_manage(message.bytes);
   if (request && std::holds_alternative<Heartbeat>(*request)) {
     HeartbeatResponse alive;
     alive.metrics["sessions"] = std::to_string(hub_.sessions());
@@ -28,26 +35,33 @@ void ManageCall::OnReadDone(bool ok) {
     const auto& shutdown = std::get<Shutdown>(*request);
     return shut_down(shutdown.reason, shutdown.cancel_sessions);
   }
-  Finish({::grpc::StatusCode::INVALID_ARGUMENT,
-          "ProtocolError: a WorkerRequest that is neither Heartbeat nor ShutdownRequest"});
+  stream_->finish({Status::invalid_argument,
+                   "ProtocolError: a WorkerRequest that is neither Heartbeat nor ShutdownRequest"});
+}
+
+void ManageCall::on_half_closed() {
+  if (!asked_) stream_->finish({Status::invalid_argument, "ProtocolError: no request"});
 }
 
 void ManageCall::shut_down(const std::optional<std::string>& reason, bool cancel_sessions) {
-  if (cancel_sessions) {
-    hub_.cancel(reason.value_or("the engine shuts the worker down"));
-  } else {
-    hub_.drain();
-  }
-  hub_.when_settled(Deadline::after(kSettleTime), [this](bool settled) {
-    answer(encode(ManageResponse(ShutdownResponse{settled})));
+  // On the hub's thread, since sessions of this connection want its lock.
+  hub_.later([this, self = shared_from_this(), reason, cancel_sessions] {
+    if (cancel_sessions) {
+      hub_.cancel(reason.value_or("the engine shuts the worker down"));
+    } else {
+      hub_.drain();
+    }
+    hub_.when_settled(Deadline::after(kSettleTime), [this, self](bool settled) {
+      const Http2Connection::Turn turn(*connection_);
+      answer(encode(ManageResponse(ShutdownResponse{settled})));
+    });
   });
 }
 
 void ManageCall::answer(const std::string& bytes) {
-  answer_ = control_message(bytes);
-  StartWriteAndFinish(&answer_, {}, ::grpc::Status::OK);
+  if (stream_ == nullptr) return;
+  stream_->send(control_message(bytes));
+  stream_->finish({});
 }
-
-void ManageCall::OnDone() { delete this; }
 
 }  // namespace forebay::grpc

@@ -3,27 +3,36 @@
 
 // One question about the worker as a whole, and its answer.
 
-#include <grpcpp/generic/async_generic_service.h>
+#include <memory>
+#include <optional>
+#include <string>
 
+#include "call.h"
+#include "call_stream.h"
+#include "http2_connection.h"
 #include "hub.h"
 
 namespace forebay::grpc {
 
-class ManageCall final : public ::grpc::ServerGenericBidiReactor {
+class ManageCall final : public Call, public std::enable_shared_from_this<ManageCall> {
  public:
-  // Belongs to itself: gone when gRPC is done with it.
-  explicit ManageCall(Hub& hub);
+  ManageCall(Hub& hub, CallStream& stream, std::shared_ptr<Http2Connection> connection);
 
-  void OnReadDone(bool ok) override;
-  void OnDone() override;
+  void on_message(IncomingMessage message) override;
+  void on_half_closed() override;
+  void on_broken() override {}
+  void on_written() override {}
+  void on_closed() override { stream_ = nullptr; }
 
  private:
+  // With the lock.
   void answer(const std::string& bytes);
   void shut_down(const std::optional<std::string>& reason, bool cancel_sessions);
 
   Hub& hub_;
-  ::grpc::ByteBuffer question_;
-  ::grpc::ByteBuffer answer_;
+  const std::shared_ptr<Http2Connection> connection_;
+  CallStream* stream_;  // until it is closed
+  bool asked_ = false;
 };
 
 }  // namespace forebay::grpc

@@ -10,7 +10,6 @@
 #include <span>
 #include <utility>
 
-#include "forebay/framing.h"
 #include "wire.h"
 
 namespace forebay::grpc {
@@ -31,13 +30,11 @@ void unref(void* context) noexcept {
   grpc_slice_unref(slice);
 }
 
-Chunk chunk_of(const ::grpc::Slice& slice, std::size_t begin, std::size_t end, Copies& copies) {
-  const auto bytes = bytes_of(slice).subspan(begin, end - begin);
+Chunk chunk_of(const ::grpc::Slice& slice, std::size_t begin) {
+  const auto bytes = bytes_of(slice).subspan(begin);
   const grpc_slice counted = slice.c_slice();  // one more reference
-  if (counted.refcount == nullptr) {
-    copies.inlined += bytes.size();
-    return Chunk::copy_of(bytes);
-  }
+  // gRPC keeps a few bytes inside of their handle.
+  if (counted.refcount == nullptr) return Chunk::copy_of(bytes);
   return Chunk::borrow(bytes, Release{unref, counted.refcount});
 }
 
@@ -80,94 +77,15 @@ std::string ReceivedMessage::to_string() const {
   return bytes;
 }
 
-void ReceivedMessage::add_chunks(std::size_t begin, std::size_t end, std::deque<Chunk>& to,
-                                 Copies& copies) {
-  std::size_t at = 0;
+void ReceivedMessage::to_chunks(std::size_t offset, std::vector<Chunk>& to) && {
   for (const auto& slice : slices_) {
-    const std::size_t first = std::max(begin, at);
-    const std::size_t last = std::min(end, at + slice.size());
-    if (first < last) to.push_back(chunk_of(slice, first - at, last - at, copies));
-    at += slice.size();
+    const std::size_t skipped = std::min(offset, slice.size());
+    offset -= skipped;
+    if (skipped != slice.size()) to.push_back(chunk_of(slice, skipped));
   }
 }
 
-void ReceivedMessage::to_chunks(std::size_t offset, std::deque<Chunk>& to, Copies& copies) && {
-  add_chunks(offset, size_, to, copies);
-}
-
-std::optional<std::size_t> ReceivedMessage::arrow_head_bytes(std::size_t offset) const {
-  constexpr std::size_t kPrefixBytes = 8;
-  using Part = ArrowFrameScanner::Part;
-  ArrowFrameScanner scanner;
-  const std::size_t size = size_ - offset;
-  std::size_t head = 0;
-  std::size_t at = 0;
-  for (const auto& slice : slices_) {
-    auto bytes = bytes_of(slice);
-    const std::size_t skipped = std::min(bytes.size(), offset - std::min(offset, at));
-    at += bytes.size();
-    bytes = bytes.subspan(skipped);
-    while (!bytes.empty()) {
-      const std::size_t taken = scanner.consume(bytes);
-      head += taken;
-      bytes = bytes.subspan(taken);
-      if (scanner.part() == Part::opaque) return std::nullopt;
-      if (scanner.part() == Part::body) {
-        if (scanner.left() != size - head) return std::nullopt;
-        return head;
-      }
-      // Back at the beginning: the message had no body.
-      if (scanner.part() == Part::prefix && scanner.exact_bytes() == kPrefixBytes) {
-        if (head != size) return std::nullopt;
-        return head;
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-bool ReceivedMessage::to_aligned_chunks(std::size_t offset, PoolLease& lease, std::deque<Chunk>& to,
-                                        Copies& copies) && {
-  const auto head = arrow_head_bytes(offset);
-  if (!head) return false;
-  const std::size_t begin = offset + *head;
-  add_chunks(offset, begin, to, copies);
-  const std::size_t body_bytes = size_ - begin;
-  if (body_bytes == 0) return true;
-  std::optional<PoolBlock> block;
-  try {
-    block = lease.acquire(body_bytes, false);
-  } catch (const LimitExceeded&) {
-    // Larger than the pool's blocks: memory of its own.
-  }
-  std::unique_ptr<std::byte[], void (*)(std::byte*)> own(
-      nullptr, [](std::byte* memory) { ::operator delete[](memory, std::align_val_t{64}); });
-  if (!block) {
-    own.reset(static_cast<std::byte*>(::operator new[](body_bytes, std::align_val_t{64})));
-  }
-  std::byte* const memory = block ? block->data() : own.get();
-  std::size_t at = 0;
-  std::size_t filled = 0;
-  for (const auto& slice : slices_) {
-    const std::size_t skipped = std::min(slice.size(), begin - std::min(begin, at));
-    const std::size_t size = slice.size() - skipped;
-    if (size != 0) std::memcpy(memory + filled, slice.begin() + skipped, size);
-    filled += size;
-    at += slice.size();
-  }
-  copies.gathered += filled;
-  if (block) {
-    to.push_back(std::move(*block).to_chunk(filled));
-  } else {
-    to.push_back(Chunk::borrow(
-        {memory, filled},
-        Release{[](void* context) noexcept { ::operator delete[](context, std::align_val_t{64}); },
-                own.release()}));
-  }
-  return true;
-}
-
-::grpc::ByteBuffer data_message(std::vector<Chunk> pieces, std::size_t size) {
+::grpc::ByteBuffer data_buffer(std::vector<Chunk> pieces, std::size_t size) {
   std::vector<::grpc::Slice> slices;
   std::string small = data_head(size);
   const auto flush = [&] {
@@ -186,7 +104,7 @@ bool ReceivedMessage::to_aligned_chunks(std::size_t offset, PoolLease& lease, st
   return {slices.data(), slices.size()};
 }
 
-::grpc::ByteBuffer control_message(const std::string& bytes) {
+::grpc::ByteBuffer control_buffer(const std::string& bytes) {
   const ::grpc::Slice slice(bytes.data(), bytes.size());
   return {&slice, 1};
 }

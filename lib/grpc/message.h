@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A message as gRPC delivered it, and as gRPC sends it: memory changes hands, bytes stay put.
+// A message as gRPC delivers it to a client, and as gRPC sends it: memory changes hands, bytes stay
+// put.
 
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "forebay/chunk.h"
-#include "forebay/chunk_pool.h"
 
 namespace forebay::grpc {
-
-// What became of the bytes of received messages.
-struct Copies {
-  std::uint64_t gathered = 0;  // into aligned memory
-  std::uint64_t inlined = 0;   // out of slices that gRPC keeps inside of their handles
-};
 
 class ReceivedMessage {
  public:
@@ -34,26 +27,16 @@ class ReceivedMessage {
   std::string to_string() const;
 
   // Adds the bytes from `offset` on as chunks that hold gRPC's memory.
-  void to_chunks(std::size_t offset, std::deque<Chunk>& to, Copies& copies) &&;
-  // The same, but the body of the Arrow message that the bytes are is one aligned chunk, in a block
-  // of the lease when there is one to be had. False, and nothing added, for bytes that are not one
-  // whole Arrow message.
-  [[nodiscard]] bool to_aligned_chunks(std::size_t offset, PoolLease& lease, std::deque<Chunk>& to,
-                                       Copies& copies) &&;
+  void to_chunks(std::size_t offset, std::vector<Chunk>& to) &&;
 
  private:
-  // How many bytes from `offset` on come before the Arrow message's body; nothing when what is
-  // there is not one whole message.
-  std::optional<std::size_t> arrow_head_bytes(std::size_t offset) const;
-  void add_chunks(std::size_t begin, std::size_t end, std::deque<Chunk>& to, Copies& copies);
-
   std::vector<::grpc::Slice> slices_;
   std::size_t size_ = 0;
 };
 
 // A data message of these bytes. Small pieces are copied together, the others are held until gRPC
 // has sent them.
-::grpc::ByteBuffer data_message(std::vector<Chunk> pieces, std::size_t size);
-::grpc::ByteBuffer control_message(const std::string& bytes);
+::grpc::ByteBuffer data_buffer(std::vector<Chunk> pieces, std::size_t size);
+::grpc::ByteBuffer control_buffer(const std::string& bytes);
 
 }  // namespace forebay::grpc

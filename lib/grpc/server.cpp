@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "forebay/grpc/server.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <grpc/grpc.h>
-#include <grpcpp/generic/async_generic_service.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
-#include <grpcpp/server_posix.h>
-
+#include <algorithm>
 #include <condition_variable>
+#include <list>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -18,8 +12,8 @@
 #include "execute_call.h"
 #include "forebay/error.h"
 #include "forebay/socket/descriptor.h"
+#include "http2_connection.h"
 #include "hub.h"
-#include "library.h"
 #include "manage_call.h"
 #include "wire.h"
 
@@ -32,33 +26,19 @@ using socket::Listener;
 
 // Calls of Manage, and those that are refused, beside the sessions of one connection.
 constexpr std::size_t kOtherCallsMax = 64;
-// How far gRPC may receive ahead of what was asked for, for one call.
-constexpr int kLookaheadBytes = 1 << 20;
-constexpr int kFrameBytesMax = 1 << 20;
+// Connections at once; engines have one or a few each.
+constexpr std::size_t kConnectionsMax = 1024;
 // A lack of descriptors passes when a connection ends.
 constexpr std::chrono::milliseconds kAcceptAgain(20);
 // What is still open when the server goes is cut off.
 constexpr std::chrono::milliseconds kFarewellTime(100);
 
-class Service final : public ::grpc::CallbackGenericService {
- public:
-  explicit Service(Hub& hub) : hub_(hub) {}
-
-  ::grpc::ServerGenericBidiReactor* CreateReactor(
-      ::grpc::GenericCallbackServerContext* context) override {
-    if (context->method() == kExecuteMethod) return ExecuteCall::start(hub_, *context);
-    if (context->method() == kManageMethod) return new ManageCall(hub_);
-    return CallbackGenericService::CreateReactor(context);
-  }
-
- private:
-  Hub& hub_;
-};
-
 bool is_lack(const std::system_error& error) {
   return error.code() == std::errc::too_many_files_open ||
          error.code() == std::errc::too_many_files_open_in_system ||
-         error.code() == std::errc::no_buffer_space || error.code() == std::errc::not_enough_memory;
+         error.code() == std::errc::no_buffer_space ||
+         error.code() == std::errc::not_enough_memory ||
+         error.code() == std::errc::resource_unavailable_try_again;
 }
 
 std::vector<Listener> listen(const Connection& connection) {
@@ -81,26 +61,10 @@ std::vector<Listener> listen(const Connection& connection) {
   return listeners;
 }
 
-std::unique_ptr<::grpc::Server> start(Service& service, const ServerOptions& options) {
-  keep_library();
-  ::grpc::ServerBuilder builder;
-  builder.RegisterCallbackGenericService(&service);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
-  builder.SetMaxSendMessageSize(-1);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                             static_cast<int>(options.sessions_max + kOtherCallsMax));
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.metadata_bytes_max);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             options.ping_interval_ms_min);
-  // What is received ahead is memory that no bound of ours counts: a fixed window, not one that
-  // grows with the speed of the line.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytesMax);
-  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
-  auto server = builder.BuildAndStart();
-  if (server == nullptr) throw std::runtime_error("gRPC could not start its server");
-  return server;
+Http2Limits limits_of(const ServerOptions& options) {
+  return {.streams_max = options.sessions_max + kOtherCallsMax,
+          .metadata_bytes_max = static_cast<std::size_t>(options.metadata_bytes_max),
+          .ping_interval_min = std::chrono::milliseconds(options.ping_interval_ms_min)};
 }
 
 }  // namespace
@@ -120,9 +84,8 @@ Connection parse_connection(const std::string& text) {
 class Server::Impl {
  public:
   Impl(const Connection& connection, MakeHandler make_handler, const ServerOptions& options)
-      : hub_(std::move(make_handler), options), service_(hub_), listeners_(listen(connection)) {
+      : hub_(std::move(make_handler), options), listeners_(listen(connection)) {
     port_ = listeners_.front().port();
-    server_ = start(service_, options);
     for (Listener& listener : listeners_) {
       acceptors_.emplace_back(
           [this, &listener](const std::stop_token& stop) { accept(listener, stop); });
@@ -134,26 +97,30 @@ class Server::Impl {
     hub_.cancel("the worker ends");
     (void)hub_.wait_settled(Deadline::after(kFarewellTime), {});
     close();
-    server_->Wait();
-    server_.reset();
   }
 
   void close() {
     acceptors_.clear();
     listeners_.clear();
-    server_->Shutdown(std::chrono::system_clock::now() + kFarewellTime);
+    const Deadline deadline = Deadline::after(kFarewellTime);
+    for (Served& served : served_) served.connection->drain(deadline);
+    for (Served& served : served_) served.connection->stop();
+    served_.clear();
   }
   Hub& hub() { return hub_; }
   std::uint16_t port() const { return port_; }
 
  private:
+  struct Served {
+    std::shared_ptr<Http2Connection> connection;
+    bool over = false;
+    std::jthread thread;  // last: it uses the others
+  };
+
   void accept(Listener& listener, const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       try {
-        Descriptor peer = listener.accept(Deadline::never(), stop);
-        const int flags = ::fcntl(peer.get(), F_GETFL);
-        if (flags < 0 || ::fcntl(peer.get(), F_SETFL, flags | O_NONBLOCK) != 0) continue;
-        ::grpc::AddInsecureChannelFromFd(server_.get(), peer.release());
+        serve(listener.accept(Deadline::never(), stop));
       } catch (const Cancelled&) {
         return;
       } catch (const std::system_error& error) {
@@ -164,13 +131,45 @@ class Server::Impl {
     }
   }
 
+  // A connection that there is no room for is closed.
+  void serve(Descriptor peer) {
+    auto connection = std::make_shared<Http2Connection>(
+        std::move(peer), limits_of(hub_.options),
+        [this](CallStream& stream, std::shared_ptr<Http2Connection> from) {
+          return open(stream, std::move(from));
+        });
+    const std::lock_guard lock(mutex_);
+    served_.remove_if([](const Served& served) { return served.over; });
+    if (served_.size() >= kConnectionsMax) return;
+    Served& served = served_.emplace_back();
+    served.connection = std::move(connection);
+    try {
+      served.thread = std::jthread([this, &served] {
+        served.connection->run();
+        const std::lock_guard done(mutex_);
+        served.over = true;
+      });
+    } catch (...) {
+      served_.pop_back();
+      throw;
+    }
+  }
+
+  std::shared_ptr<Call> open(CallStream& stream, std::shared_ptr<Http2Connection> from) {
+    if (stream.path() == kExecuteMethod) return ExecuteCall::start(hub_, stream, std::move(from));
+    if (stream.path() == kManageMethod) {
+      return std::make_shared<ManageCall>(hub_, stream, std::move(from));
+    }
+    stream.finish({Status::unimplemented, "Unsupported: the method " + stream.path()});
+    return nullptr;
+  }
+
   Hub hub_;
-  Service service_;
   std::vector<Listener> listeners_;
   std::uint16_t port_ = 0;
-  std::unique_ptr<::grpc::Server> server_;
   std::mutex mutex_;
   std::condition_variable_any again_;
+  std::list<Served> served_;
   std::vector<std::jthread> acceptors_;
 };
 

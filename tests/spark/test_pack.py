@@ -143,8 +143,8 @@ class Packed(unittest.TestCase):
                 ["ldd", os.path.join(folder, "lib", "libforebay_udf_grpc.so")],
                 capture_output=True, text=True, check=True,
             ).stdout
-            grpc = [line for line in listing.splitlines() if "grpc++" in line]
-            self.assertIn(f" => {folder}/lib/", grpc[0])
+            http2 = [line for line in listing.splitlines() if "libnghttp2" in line]
+            self.assertIn(f" => {folder}/lib/", http2[0])
             program = os.path.join(folder, os.path.basename(WORKER))
             socket = os.path.join(folder, "w.sock")
             worker = subprocess.Popen([program, "--id", "a", "--connection", socket], env={})

@@ -10,8 +10,8 @@
 // and the end marker when the engine has finished. It goes through a forebay stream, whose bound
 // holds the engine back: while the stream is full, no message is asked for.
 //
-// Threads: each session's function runs on a thread of its own; receiving, sending and Manage run
-// on gRPC's threads, which never wait for a function.
+// Threads: each session's function runs on a thread of its own, each connection is received on one,
+// which never waits for a function; whoever has something to send sends it.
 //
 // Destruction: cancels what runs and waits for its functions to return.
 
@@ -40,9 +40,9 @@ using Connection = std::variant<std::string, std::uint16_t>;
 
 /// Where the bytes of data messages are put.
 enum class Placement : std::uint8_t {
-  slices,   ///< where gRPC received them: nothing is copied, bodies lie in many pieces
-  aligned,  ///< bodies are copied once into one piece, 64-byte aligned; data that is not one whole
-            ///< Arrow message breaks the protocol
+  slices,   ///< where they were received with others: nothing is copied, bodies lie in many pieces
+  aligned,  ///< bodies lie in one piece, 64-byte aligned, and large ones are received there; data
+            ///< that is not one whole Arrow message breaks the protocol
 };
 
 /// Limits. Each is enforced before memory is spent on what is only announced.
@@ -67,12 +67,13 @@ struct ServerOptions {
 
 /// Figures of a server since its start. Bytes are of data messages.
 struct ServerStats {
-  std::uint64_t sessions = 0;        ///< sessions opened
-  std::uint64_t bytes_in = 0;        ///< bytes received
-  std::uint64_t bytes_out = 0;       ///< bytes sent
-  std::uint64_t bytes_gathered = 0;  ///< bytes copied to be in one aligned piece
-  std::uint64_t bytes_inlined = 0;   ///< bytes of pieces too small for gRPC to share, copied
-  std::uint64_t bytes_adopted = 0;   ///< bytes of messages in an unusual encoding, parsed
+  std::uint64_t sessions = 0;   ///< sessions opened
+  std::uint64_t bytes_in = 0;   ///< bytes received
+  std::uint64_t bytes_out = 0;  ///< bytes sent
+  std::uint64_t bytes_gathered =
+      0;  ///< bytes of aligned bodies that were received elsewhere, copied
+  std::uint64_t bytes_inlined = 0;  ///< bytes that came with a message's head in pieces, copied
+  std::uint64_t bytes_adopted = 0;  ///< bytes of messages in an unusual encoding, parsed
 };
 
 /// A session as its function sees it. Lifetime: that of Handler::serve(). Thread role: its thread.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How often the bytes of data are copied: never as slices, once as aligned bodies.
+// How often the bytes of data are copied: never as slices; as aligned bodies at most once, and
+// large ones hardly.
 
 #include "support.h"
 #include "unit/socket/arrow_frames.h"
@@ -58,12 +59,12 @@ TEST(GrpcCopies, SlicesAreNotCopied) {
   EXPECT_EQ(stats.bytes_in, messages.stream.bytes().size());
   EXPECT_EQ(stats.bytes_gathered, 0u);
   EXPECT_EQ(stats.bytes_adopted, 0u);
-  // gRPC keeps what is left over of a piece of memory inside of its handle when it is this small.
-  constexpr std::size_t kHandleBytes = 24;
-  EXPECT_LE(stats.bytes_inlined, kHandleBytes * stats.bytes_in / 4096);
+  // What stands before the data may come in pieces, and then some bytes of the data with it.
+  constexpr std::size_t kHeadBytes = 12;
+  EXPECT_LE(stats.bytes_inlined, kHeadBytes * messages.stream.messages.size());
 }
 
-TEST(GrpcCopies, BodiesAreCopiedOnceIntoOneAlignedPiece) {
+TEST(GrpcCopies, BodiesLieInOneAlignedPieceAndLargeOnesAreReceivedThere) {
   const Messages messages;
   std::uint64_t copied = 1;
   std::size_t misplaced = 0;
@@ -93,7 +94,8 @@ TEST(GrpcCopies, BodiesAreCopiedOnceIntoOneAlignedPiece) {
   EXPECT_EQ(copied, 0u);
   EXPECT_EQ(misplaced, 0u);
   eventually([&] { return service.server.sessions() == 0; });
-  EXPECT_EQ(service.server.stats().bytes_gathered, messages.bodies);
+  // The beginning of each, and of each frame, comes with what stands before it.
+  EXPECT_LE(service.server.stats().bytes_gathered, messages.bodies / 2);
 }
 
 TEST(GrpcCopies, DataThatIsNotOneWholeArrowMessageIsAViolation) {
