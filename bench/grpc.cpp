@@ -2,7 +2,8 @@
 
 // Spark's gRPC channel: batches from an engine in another process, over a Unix socket.
 //
-//   <Peer>/receive/body:N    batches with a body of N bytes, received and let go
+//   <Peer>/receive/body:N      batches with a body of N bytes, received and let go
+//   <Peer>/round_trip/body:N   one at a time, sent back, until it is there again
 //
 // The peers are in grpc/receivers.h. The sender is the same for all that speak gRPC, as are the
 // server's window and frames. A call's set-up is not timed. `cpu_s_per_gb` is the receiving
@@ -30,6 +31,8 @@ constexpr std::size_t kBodyBytes[] = {4 << 10, 64 << 10, 1 << 20, 4 << 20, 16 <<
 constexpr std::size_t kBytesInAll = std::size_t{128} << 20;
 constexpr std::size_t kMessagesMax = 4096;
 constexpr std::size_t kMessagesMin = 8;
+constexpr std::size_t kSmallBodyBytes[] = {64, 4 << 10, 64 << 10};
+constexpr std::size_t kRoundTrips = 1000;
 
 std::string new_path() {
   static int count = 0;
@@ -38,7 +41,7 @@ std::string new_path() {
       .string();
 }
 
-void run(benchmark::State& state, const std::string& peer, std::size_t body_bytes) {
+void run(benchmark::State& state, const std::string& peer, std::size_t body_bytes, bool echo) {
   const Engine& engine = Engine::get();
   const Channel channel = peer == "ClassicSocket" ? Channel::classic : Channel::grpc;
   for (auto _ : state) {
@@ -53,8 +56,10 @@ void run(benchmark::State& state, const std::string& peer, std::size_t body_byte
     Job job;
     job.path = folder + "/s";
     job.body_bytes = body_bytes;
-    job.messages = std::clamp(kBytesInAll / body_bytes, kMessagesMin, kMessagesMax);
-    job.ask = [&] { engine.ask(job.path, channel, body_bytes, job.messages); };
+    job.echo = echo;
+    job.messages =
+        echo ? kRoundTrips : std::clamp(kBytesInAll / body_bytes, kMessagesMin, kMessagesMax);
+    job.ask = [&] { engine.ask(job.path, channel, body_bytes, job.messages, echo); };
     job.begin = [&] {
       cpu = tpch::CpuTime::now();
       began = Clock::now();
@@ -63,13 +68,17 @@ void run(benchmark::State& state, const std::string& peer, std::size_t body_byte
       ended = Clock::now();
       cpu_end = tpch::CpuTime::now();
     };
-    const std::uint64_t bytes = receivers().at(peer)(job);
+    const std::uint64_t bytes = (echo ? echoes() : receivers()).at(peer)(job);
     std::filesystem::remove_all(folder);
     if (bytes < body_bytes * job.messages) {
       state.SkipWithError(("only " + std::to_string(bytes) + " bytes came").c_str());
       break;
     }
     const double seconds = std::chrono::duration<double>(ended - began).count();
+    if (echo) {
+      state.SetIterationTime(seconds / static_cast<double>(job.messages));
+      continue;
+    }
     const double gb = static_cast<double>(body_bytes * job.messages) * 1e-9;
     state.SetIterationTime(seconds);
     state.counters["bytes_per_second"] = gb * 1e9 / seconds;
@@ -78,16 +87,20 @@ void run(benchmark::State& state, const std::string& peer, std::size_t body_byte
   }
 }
 
+void add(const std::string& peer, const std::string& what, std::size_t body_bytes, bool echo) {
+  benchmark::RegisterBenchmark((peer + "/" + what + "/body:" + std::to_string(body_bytes)).c_str(),
+                               [=](benchmark::State& state) { run(state, peer, body_bytes, echo); })
+      ->UseManualTime()
+      ->Iterations(1)
+      ->Unit(echo ? benchmark::kMicrosecond : benchmark::kMillisecond);
+}
+
 [[maybe_unused]] const bool kAdded = [] {
   for (const std::size_t body_bytes : kBodyBytes) {
-    for (const auto& [name, receiver] : receivers()) {
-      benchmark::RegisterBenchmark(
-          (name + "/receive/body:" + std::to_string(body_bytes)).c_str(),
-          [name = name, body_bytes](benchmark::State& state) { run(state, name, body_bytes); })
-          ->UseManualTime()
-          ->Iterations(1)
-          ->Unit(benchmark::kMillisecond);
-    }
+    for (const auto& [name, receiver] : receivers()) add(name, "receive", body_bytes, false);
+  }
+  for (const std::size_t body_bytes : kSmallBodyBytes) {
+    for (const auto& [name, receiver] : echoes()) add(name, "round_trip", body_bytes, true);
   }
   return true;
 }();

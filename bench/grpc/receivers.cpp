@@ -35,6 +35,22 @@ std::uint64_t take_all(StreamReader& reader) {
   return bytes;
 }
 
+// Takes batches of one size one after the other, and gives each to `answer` in two pieces.
+template <class Answer>
+std::uint64_t echo_all(StreamReader& reader, const Job& job, Answer&& answer) {
+  const std::size_t head_bytes = arrow_message(job.body_bytes).size() - job.body_bytes;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i != job.messages; ++i) {
+    std::vector<Chunk> pieces;
+    for (const std::size_t size : {head_bytes, job.body_bytes}) {
+      pieces.push_back(Chunk::copy_of(reader.read(size)));
+      bytes += size;
+    }
+    answer(std::move(pieces));
+  }
+  return bytes;
+}
+
 // --- Forebay -------------------------------------------------------------------------------------
 
 class Session final : public grpc::Handler {
@@ -43,8 +59,13 @@ class Session final : public grpc::Handler {
   void serve(grpc::Execution& execution) override {
     job_.begin();
     execution.ready();
-    const std::uint64_t bytes = take_all(execution.input());
+    const std::uint64_t bytes =
+        job_.echo ? echo_all(execution.input(), job_,
+                             [&](std::vector<Chunk> pieces) { execution.send(std::move(pieces)); })
+                  : take_all(execution.input());
     job_.end();
+    while (execution.input().read_some(SIZE_MAX).size() != 0) {
+    }
     done_.set_value(bytes);
   }
 
@@ -97,14 +118,19 @@ class RawCall final : public ::grpc::ServerGenericBidiReactor {
       out_ = control(1);
       StartWrite(&out_);
     } else if (place <= job_.messages) {
+      if (job_.echo) out_ = in_;
       bytes_ += take_(in_);
+      if (job_.echo) StartWrite(&out_);
       if (place == job_.messages) job_.end();
     } else {
       last_ = control(2);
       StartWriteAndFinish(&last_, {}, ::grpc::Status::OK);
       return;
     }
-    StartRead(&in_);
+    if (!job_.echo) StartRead(&in_);
+  }
+  void OnWriteDone(bool ok) override {
+    if (ok && job_.echo) StartRead(&in_);
   }
   void OnDone() override {
     done_.set_value(bytes_);
@@ -198,7 +224,14 @@ std::uint64_t over_a_socket(const Job& job) {
   socket::Descriptor connection = listener.accept();
   job.begin();
   socket::SocketReceiver receiver(std::move(connection), options);
-  const std::uint64_t bytes = take_all(receiver.reader());
+  const std::uint64_t bytes =
+      job.echo ? echo_all(receiver.reader(), job,
+                          [&](const std::vector<Chunk>& pieces) {
+                            for (const Chunk& piece : pieces) {
+                              socket::send_all(receiver.descriptor(), piece.bytes());
+                            }
+                          })
+               : take_all(receiver.reader());
   job.end();
   return bytes;
 }
@@ -230,6 +263,15 @@ const std::map<std::string, Receiver>& receivers() {
       {"ByteBuffer", raw(leave)},
       {"ClassicSocket", over_a_socket},
       {"InMemory", in_memory},
+  };
+  return all;
+}
+
+const std::map<std::string, Receiver>& echoes() {
+  static const std::map<std::string, Receiver> all{
+      {"Forebay", forebay(grpc::Placement::aligned)},
+      {"GeneratedString", raw(parse)},
+      {"ClassicSocket", over_a_socket},
   };
   return all;
 }

@@ -38,6 +38,7 @@ void send_over_grpc(const Order& order, const std::string& message) {
     std::vector<Chunk> pieces;
     pieces.push_back(Chunk::borrow(std::as_bytes(std::span(message)), nothing));
     if (!session.send(std::move(pieces))) return;
+    if (order.echo && !session.receive()) return;
   }
   session.finish();
   (void)session.receive();
@@ -45,8 +46,14 @@ void send_over_grpc(const Order& order, const std::string& message) {
 
 void send_over_a_socket(const Order& order, const std::string& message) {
   const socket::Descriptor connection = socket::connect_unix(order.path);
+  std::string answer(message.size(), '\0');
   for (std::uint64_t sent = 0; sent < order.messages; ++sent) {
     socket::send_all(connection, std::as_bytes(std::span(message)));
+    if (!order.echo) continue;
+    if (::recv(connection.get(), answer.data(), answer.size(), MSG_WAITALL) !=
+        static_cast<ssize_t>(answer.size())) {
+      return;
+    }
   }
 }
 
@@ -112,12 +119,13 @@ const Engine& Engine::get() {
 }
 
 void Engine::ask(const std::string& path, Channel channel, std::size_t body_bytes,
-                 std::size_t messages) const {
+                 std::size_t messages, bool echo) const {
   Order order;
   path.copy(order.path, sizeof order.path - 1);
   order.channel = channel;
   order.body_bytes = body_bytes;
   order.messages = messages;
+  order.echo = echo;
   socket::send_all(orders_, std::as_bytes(std::span(&order, 1)));
 }
 

@@ -22,6 +22,7 @@ struct Order {
   Channel channel = Channel::grpc;
   std::uint64_t body_bytes = 0;  ///< of each batch
   std::uint64_t messages = 0;
+  bool echo = false;  ///< waits for each to come back
 };
 
 /// One encapsulated Arrow message with a body of so many bytes.
@@ -36,8 +37,8 @@ class Engine {
   ~Engine();
 
   /// Asks for messages; they come meanwhile.
-  void ask(const std::string& path, Channel channel, std::size_t body_bytes,
-           std::size_t messages) const;
+  void ask(const std::string& path, Channel channel, std::size_t body_bytes, std::size_t messages,
+           bool echo = false) const;
 
  private:
   Engine();
