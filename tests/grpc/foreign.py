@@ -87,6 +87,10 @@ class Session:
         for one in requests:
             self._requests.put(one)
 
+    def sent(self):
+        """Whether gRPC has taken all that was to be sent."""
+        return self._requests.empty()
+
     def __iter__(self):
         return iter(self.call)
 
