@@ -21,7 +21,7 @@ TITLES = {
     "automatic-decode": "automatic, no query",
     "mutex": "mutex port of Spark's",
     "grpc-receive": "gRPC, receive alone",
-    "grpc": "gRPC, bodies gathered",
+    "grpc": "gRPC, bodies in one piece",
     "grpc-slices": "gRPC, bodies as received",
 }
 SOCKET = ("inline", "threaded", "automatic", "inline-decode", "threaded-decode",
