@@ -41,6 +41,7 @@ void CallStream::set_reading(bool reading) {
 std::size_t CallStream::move_to(OutputQueue& out, std::size_t count) {
   std::size_t ended = 0;
   queued_bytes_ -= count;
+  promised_bytes_ = 0;
   while (count != 0) {
     Sending& sending = messages_.front();
     const OutgoingMessage& message = *sending.message;
@@ -68,8 +69,8 @@ std::size_t CallStream::move_to(OutputQueue& out, std::size_t count) {
 }
 
 void CallStream::drop_messages() {
-  messages_.clear();
-  queued_bytes_ = 0;
+  queued_bytes_ = promised_bytes_;
+  if (queued_bytes_ == 0) messages_.clear();
 }
 
 }  // namespace forebay::grpc

@@ -47,8 +47,9 @@ class CallStream {
     std::size_t at;     // in that piece
   };
 
-  // Moves the next `count` bytes into frames; returns how many messages ended.
+  // Moves the next `count` bytes into a frame; returns how many messages ended.
   std::size_t move_to(OutputQueue& out, std::size_t count);
+  // But for what a frame was promised.
   void drop_messages();
 
   Http2Protocol& protocol_;
@@ -69,6 +70,7 @@ class CallStream {
   bool ended_ = false;     // the status was sent
   std::deque<Sending> messages_;
   std::size_t queued_bytes_ = 0;
+  std::size_t promised_bytes_ = 0;  // nghttp2 asks for these later, whatever happens
   std::optional<Status> status_;
   bool reading_ = true;
   std::size_t uncredited_bytes_ = 0;  // received, and not given back to the window

@@ -195,11 +195,12 @@ void ExecuteCall::start_work(Init init) {
   }
   if (init.input_schema) add_raw(*init.input_schema);
   started_ = ready_ = Clock::now();
-  hub_.begin_function();
+  // It cannot end before this has, since it needs the lock for that.
   thread_ = std::thread([self = shared_from_this(), opened = std::move(init),
                          input = std::move(stream.reader)]() mutable {
     self->work(std::move(opened), std::move(input));
   });
+  hub_.begin_function();
 }
 
 void ExecuteCall::take_data() {

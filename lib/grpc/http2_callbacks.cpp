@@ -123,7 +123,8 @@ struct Http2Protocol::Glue {
     CallStream& stream = *static_cast<CallStream*>(source->ptr);
     if (stream.queued_bytes_ != 0) {
       *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-      return static_cast<ssize_t>(std::min(length, stream.queued_bytes_));
+      stream.promised_bytes_ = std::min(length, stream.queued_bytes_);
+      return static_cast<ssize_t>(stream.promised_bytes_);
     }
     if (!stream.status_) {
       stream.deferred_ = true;

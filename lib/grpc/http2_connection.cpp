@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -21,6 +22,8 @@ constexpr std::size_t kBufferBytes = std::size_t{64} << 10;
 // What is taken out of the calls before it is sent.
 constexpr std::size_t kOutBytesMax = std::size_t{512} << 10;
 constexpr std::size_t kPiecesMax = 64;
+// What one thread sends at a time.
+constexpr std::size_t kTurnBytesMax = std::size_t{1} << 20;
 
 socket::Descriptor make_wake() {
   socket::Descriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -46,7 +49,11 @@ void Http2Connection::run() {
     std::unique_lock lock(mutex_);
     send(lock);
   }
-  while (receive()) {
+  try {
+    while (receive()) {
+    }
+  } catch (const std::bad_alloc&) {
+    // Without memory the connection ends.
   }
   std::shared_ptr<Call> held;  // goes without the lock
   std::unique_lock lock(mutex_);
@@ -62,7 +69,6 @@ void Http2Connection::run() {
 
 // Takes what there is, or waits for it. False at the end.
 bool Http2Connection::receive() {
-  if (buffer_.use_count() != 1) buffer_.reset(new std::byte[kBufferBytes]);
   std::array<iovec, 2> parts{{{room_.data(), room_.size()}, {buffer_.get(), ahead_bytes_}}};
   msghdr message{};
   message.msg_iov = room_.empty() ? &parts[1] : parts.data();
@@ -77,10 +83,12 @@ bool Http2Connection::receive() {
     const std::size_t straight = std::min(count, room_.size());
     protocol_.receive(room_.first(straight), buffer_, now);
     protocol_.receive({buffer_.get(), count - straight}, buffer_, now);
+    if (protocol_.take_shared()) buffer_.reset(new std::byte[kBufferBytes]);
   }
   protocol_.expire(now);
   send(lock);
-  if (got < 0) wait(lock);
+  // What is blocked looks for its room even while there is always something to receive.
+  if (got < 0 || blocked_) wait(lock, got < 0);
   if (over_ || (protocol_.over() && out_.empty())) return false;
   held = std::exchange(held_, nullptr);
   room_ = protocol_.room(held_);
@@ -88,13 +96,13 @@ bool Http2Connection::receive() {
   return true;
 }
 
-// Until there may be something to receive, to send or to expire.
-void Http2Connection::wait(std::unique_lock<std::mutex>& lock) {
+// Until there may be something to receive, to send or to expire; or looks whether there is.
+void Http2Connection::wait(std::unique_lock<std::mutex>& lock, bool may_block) {
   const short writable = blocked_ ? POLLOUT : 0;
   std::array<pollfd, 2> ready{
       {{descriptor_.get(), static_cast<short>(POLLIN | writable), 0}, {wake_.get(), POLLIN, 0}}};
-  int timeout_ms = -1;
-  if (const Deadline deadline = protocol_.next_deadline(); !deadline.is_never()) {
+  int timeout_ms = may_block ? -1 : 0;
+  if (const Deadline deadline = protocol_.next_deadline(); may_block && !deadline.is_never()) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline.when() - Http2Protocol::Clock::now());
     timeout_ms = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, INT_MAX));
@@ -116,14 +124,19 @@ void Http2Connection::send(std::unique_lock<std::mutex>& lock) noexcept {
   if (sending_ || blocked_ || over_) return;
   sending_ = true;
   try {
-    while (!over_ && !blocked_) {
+    for (std::size_t sent = 0; !over_ && !blocked_;) {
       protocol_.fill(out_, kOutBytesMax);
-      if (out_.empty()) break;
-      send_some(lock);
+      if (protocol_.cannot_send()) over_ = true;
+      if (over_ || out_.empty()) break;
+      sent += send_some(lock);
+      // Who came by is not kept: the connection's thread goes on.
+      if (sent >= kTurnBytesMax) blocked_ = true;
     }
   } catch (...) {
     over_ = true;
   }
+  if (over_) out_.clear();
+  if (out_.empty() && protocol_.over()) over_ = true;
   sending_ = false;
   // Its thread waits for nothing else than what the peer or this tells it.
   if (over_) ::shutdown(descriptor_.get(), SHUT_RDWR);
@@ -134,7 +147,7 @@ void Http2Connection::send(std::unique_lock<std::mutex>& lock) noexcept {
   changed_.notify_all();
 }
 
-void Http2Connection::send_some(std::unique_lock<std::mutex>& lock) {
+std::size_t Http2Connection::send_some(std::unique_lock<std::mutex>& lock) {
   std::array<iovec, kPiecesMax> pieces;
   msghdr message{};
   message.msg_iov = pieces.data();
@@ -145,12 +158,14 @@ void Http2Connection::send_some(std::unique_lock<std::mutex>& lock) {
   lock.lock();
   if (sent >= 0) {
     out_.pop(static_cast<std::size_t>(sent));
-  } else if (error == EAGAIN || error == EWOULDBLOCK) {
+    return static_cast<std::size_t>(sent);
+  }
+  if (error == EAGAIN || error == EWOULDBLOCK) {
     blocked_ = true;
   } else if (error != EINTR) {
     over_ = true;
-    out_.clear();
   }
+  return 0;
 }
 
 void Http2Connection::stop() {
@@ -158,10 +173,14 @@ void Http2Connection::stop() {
   if (descriptor_) ::shutdown(descriptor_.get(), SHUT_RDWR);
 }
 
-void Http2Connection::drain(Deadline deadline) {
+void Http2Connection::go_away() {
   std::unique_lock lock(mutex_);
   protocol_.go_away();
   send(lock);
+}
+
+void Http2Connection::wait_settled(Deadline deadline) {
+  std::unique_lock lock(mutex_);
   changed_.wait_until(lock, deadline.when(),
                       [this] { return over_ || (!protocol_.has_streams() && out_.empty()); });
 }

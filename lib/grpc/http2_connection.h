@@ -35,9 +35,10 @@ class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
   void run();
   // Thread role: any, without the lock.
   void stop();
-  // Takes no more calls, and waits until those that run have ended and all is sent, or the
-  // deadline.
-  void drain(Deadline deadline);
+  // Takes no more calls. Thread role: any, without the lock.
+  void go_away();
+  // Waits until all calls have ended and all is sent, or the deadline. Thread role: as above.
+  void wait_settled(Deadline deadline);
 
   std::mutex& mutex() noexcept { return mutex_; }
   // Sends what can be sent. With the lock, which is given up meanwhile.
@@ -60,9 +61,9 @@ class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
  private:
   // On the connection's thread.
   bool receive();
-  void wait(std::unique_lock<std::mutex>& lock);
+  void wait(std::unique_lock<std::mutex>& lock, bool may_block);
   // On any, one at a time.
-  void send_some(std::unique_lock<std::mutex>& lock);
+  std::size_t send_some(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -71,7 +72,7 @@ class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
   Http2Protocol protocol_;
   OutputQueue out_;
   bool sending_ = false;
-  bool blocked_ = false;  // the socket has no room
+  bool blocked_ = false;  // the connection's thread is to go on when the socket has room
   bool waiting_ = false;  // the connection's thread may be in poll
   bool over_ = false;
 

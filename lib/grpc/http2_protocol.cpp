@@ -38,11 +38,14 @@ nghttp2_nv field(std::string_view name, std::string_view value) {
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
-// The text of a status as a header ("Percent-Encoded" in gRPC's protocol).
+// The text of a status as a header ("Percent-Encoded" in gRPC's protocol), cut to what every client
+// takes.
 std::string percent_encoded(const std::string& text) {
   constexpr char kDigits[] = "0123456789ABCDEF";
+  constexpr std::size_t kBytesMax = 1024;
   std::string encoded;
   for (const char letter : text) {
+    if (encoded.size() >= kBytesMax) break;
     const auto code = static_cast<unsigned char>(letter);
     if (code >= 0x20 && code < 0x7F && letter != '%') {
       encoded += letter;
@@ -164,6 +167,7 @@ void Http2Protocol::add_header(CallStream& stream, std::string_view name, std::s
 }
 
 void Http2Protocol::open(CallStream& stream) {
+  if (stream.broken_) return;  // out of time before its headers were complete
   if (stream.metadata_bytes_ > limits_.metadata_bytes_max) {
     return stream.finish({Status::resource_exhausted,
                           "LimitExceeded: " + std::to_string(stream.metadata_bytes_) +
@@ -198,6 +202,7 @@ void Http2Protocol::take_data(CallStream& stream, std::span<const std::byte> byt
   }
   while (!bytes.empty() && !stream.broken_) {
     bytes = bytes.subspan(reader.consume(bytes, *buffer_));
+    buffer_is_shared_ = reader.take_shared() || buffer_is_shared_;
     deliver(stream);
   }
 }
@@ -223,6 +228,11 @@ void Http2Protocol::ping() {
   const bool early = now_ - last_ping_ < limits_.ping_interval_min;
   last_ping_ = now_;
   if (!early || ++ping_strikes_ <= kPingStrikesMax) return;
+  // By these words gRPC's clients know that they should ping less.
+  constexpr std::string_view kWhy = "too_many_pings";
+  nghttp2_submit_goaway(
+      session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+      NGHTTP2_ENHANCE_YOUR_CALM, reinterpret_cast<const std::uint8_t*>(kWhy.data()), kWhy.size());
   nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -233,15 +243,27 @@ void Http2Protocol::close(std::int32_t id) {
   streams_.erase(found);
   if (data_stream_ == stream.get()) data_stream_ = nullptr;
   if (!stream->call_) return;
-  if (!stream->ended_ && !std::exchange(stream->broken_, true)) stream->call_->on_broken();
+  if (!stream->ended_ && !std::exchange(stream->broken_, true)) {
+    try {
+      stream->call_->on_broken();
+    } catch (const std::bad_alloc&) {
+      // It has to hear of its end all the same.
+    }
+  }
   stream->broken_ = true;
   stream->call_->on_closed();
 }
 
 void Http2Protocol::give_up(CallStream& stream, Status status) {
   if (stream.broken_) return;
+  // A status would come behind what the engine takes, which may be nothing for ever.
+  const bool is_stuck = stream.queued_bytes_ != 0 ||
+                        nghttp2_session_get_remote_window_size(session_) <= 0 ||
+                        nghttp2_session_get_stream_remote_window_size(session_, stream.id_) <= 0;
   stream.drop_messages();
-  if (!stream.status_) {
+  if (is_stuck) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id_, NGHTTP2_CANCEL);
+  } else if (!stream.status_) {
     stream.status_ = std::move(status);
     submit_answer(stream);
   }
@@ -290,7 +312,7 @@ void Http2Protocol::fill(OutputQueue& out, std::size_t bytes_max) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t count = nghttp2_session_mem_send(session_, &bytes);
     if (count < 0) {
-      failed_ = true;
+      failed_ = cannot_send_ = true;
       break;
     }
     out.copy(std::as_bytes(std::span(bytes, static_cast<std::size_t>(count))));

@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "call_stream.h"
@@ -56,10 +57,15 @@ class Http2Protocol {
   // How many bytes to receive elsewhere at most, so that little of a body comes there.
   [[nodiscard]] std::size_t bytes_ahead() const noexcept;
 
+  // Whether there are pieces in the buffer since this was asked last: it must not be written again.
+  [[nodiscard]] bool take_shared() noexcept { return std::exchange(buffer_is_shared_, false); }
+
   // Adds what is to be sent, until the queue has about `bytes_max`.
   void fill(OutputQueue& out, std::size_t bytes_max);
   // Whether the connection is of no more use: it broke the protocol, or all is said.
   [[nodiscard]] bool over() const;
+  // Whether not even what is in the queue should be sent.
+  [[nodiscard]] bool cannot_send() const noexcept { return cannot_send_; }
 
   // Takes no more calls.
   void go_away();
@@ -97,6 +103,8 @@ class Http2Protocol {
   std::map<std::int32_t, std::unique_ptr<CallStream>> streams_;
   Deadline next_deadline_ = Deadline::never();  // or earlier
   bool failed_ = false;
+  bool cannot_send_ = false;
+  bool buffer_is_shared_ = false;
   bool going_away_ = false;
 
   // While bytes are received.

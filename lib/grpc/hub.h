@@ -33,7 +33,7 @@ class Hub {
   Entry enter(ExecuteCall* call);
   // Only now may the call be destroyed.
   void leave(ExecuteCall* call);
-  // A function is about to get a thread; and that is about to end.
+  // A function has got a thread; and that is about to end.
   void begin_function();
   void end_function(std::thread thread);
 

@@ -13,6 +13,8 @@ namespace forebay::grpc {
 namespace {
 
 constexpr std::align_val_t kBodyAlignment{64};
+// To copy fewer bytes costs less than the buffer that they would hold.
+constexpr std::size_t kShareBytesMin = std::size_t{4} << 10;
 // A flag, and a big-endian length.
 constexpr std::size_t kLengthBytes = 4;
 // Marker and length of an Arrow message.
@@ -44,8 +46,7 @@ std::size_t MessageReader::step(std::span<const std::byte> bytes, const ReceiveB
       message_.bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       break;
     case Part::slices:
-      message_.pieces.push_back(
-          Chunk::borrow(bytes, [held = buffer]() mutable noexcept { held.reset(); }));
+      add_slice(bytes, buffer);
       break;
     case Part::body:
       std::memcpy(body_ + body_filled_, bytes.data(), bytes.size());
@@ -103,8 +104,7 @@ std::size_t MessageReader::take_head(std::span<const std::byte> bytes) {
     part_ = Part::bytes;
   }
   if (part_ == Part::slices) {
-    message_.pieces.push_back(Chunk::copy_of(head));
-    message_.inlined_bytes += head.size();
+    add_slice(head, {});
     left_ -= head.size();
   } else {
     while (!head.empty() && part_ != Part::prefix) {
@@ -149,6 +149,23 @@ std::size_t MessageReader::take_arrow_head(std::span<const std::byte> bytes) {
     }
   }
   return taken;
+}
+
+// A piece that is shared holds all of its buffer.
+void MessageReader::add_slice(std::span<const std::byte> bytes, const ReceiveBuffer& buffer) {
+  if (bytes.size() < kShareBytesMin) {
+    small_.insert(small_.end(), bytes.begin(), bytes.end());
+    message_.inlined_bytes += bytes.size();
+    return;
+  }
+  add_small();
+  message_.pieces.push_back(
+      Chunk::borrow(bytes, [held = buffer]() mutable noexcept { held.reset(); }));
+  shared_ = true;
+}
+
+void MessageReader::add_small() {
+  if (!small_.empty()) message_.pieces.push_back(Chunk::adopt(std::exchange(small_, {})));
 }
 
 void MessageReader::add_arrow_head() {
@@ -199,6 +216,8 @@ void MessageReader::settle() {
     if (head_filled_ != 0 || prefix_filled_ != prefix_.size()) return;
   } else if (part_ == Part::arrow_head && message_.pieces.empty()) {
     refuse();
+  } else if (part_ == Part::slices) {
+    add_small();
   } else if (part_ == Part::body) {
     if (block_) {
       message_.pieces.push_back(std::move(*block_).to_chunk(body_filled_));

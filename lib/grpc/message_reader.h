@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "forebay/chunk.h"
@@ -39,7 +40,7 @@ struct IncomingMessage {
   bool whole = true;
   // Any other message.
   std::string bytes = {};
-  // Of the data: copied into the aligned body, and to keep what came with a head in pieces.
+  // Of the data: copied into the aligned body, and since it came in pieces too small to be shared.
   std::size_t gathered_bytes = 0;
   std::size_t inlined_bytes = 0;
 };
@@ -70,10 +71,8 @@ class MessageReader {
   // What the message that is too large announced.
   [[nodiscard]] std::size_t announced_bytes() const noexcept { return left_; }
   [[nodiscard]] std::size_t bytes_max() const noexcept { return message_bytes_max_; }
-  // Whether nothing of a message has come that is not complete.
-  [[nodiscard]] bool at_boundary() const noexcept {
-    return part_ == Part::prefix && prefix_filled_ == 0 && !complete_;
-  }
+  // Whether pieces were left in the buffer since this was asked last.
+  [[nodiscard]] bool take_shared() noexcept { return std::exchange(shared_, false); }
   // The size of the last body, 0 before.
   [[nodiscard]] std::size_t last_body_bytes() const noexcept { return last_body_bytes_; }
 
@@ -85,6 +84,8 @@ class MessageReader {
   std::size_t take_head(std::span<const std::byte> bytes);
   void begin_data(std::size_t offset);
   std::size_t take_arrow_head(std::span<const std::byte> bytes);
+  void add_slice(std::span<const std::byte> bytes, const ReceiveBuffer& buffer);
+  void add_small();
   void add_arrow_head();
   void begin_body();
   void refuse();
@@ -104,6 +105,8 @@ class MessageReader {
   std::size_t head_filled_ = 0;
   ArrowFrameScanner scanner_;
   std::vector<std::byte> arrow_head_;
+  std::vector<std::byte> small_;  // pieces that are not worth their buffer, together
+  bool shared_ = false;
   std::optional<PoolBlock> block_;  // of the body, or else
   struct Free {
     void operator()(std::byte* memory) const noexcept;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -103,7 +104,8 @@ class Server::Impl {
     acceptors_.clear();
     listeners_.clear();
     const Deadline deadline = Deadline::after(kFarewellTime);
-    for (Served& served : served_) served.connection->drain(deadline);
+    for (Served& served : served_) served.connection->go_away();
+    for (Served& served : served_) served.connection->wait_settled(deadline);
     for (Served& served : served_) served.connection->stop();
     served_.clear();
   }
@@ -125,10 +127,16 @@ class Server::Impl {
         return;
       } catch (const std::system_error& error) {
         if (!is_lack(error)) return;
-        std::unique_lock lock(mutex_);
-        again_.wait_for(lock, stop, kAcceptAgain, [] { return false; });
+        rest(stop);
+      } catch (const std::bad_alloc&) {
+        rest(stop);
       }
     }
+  }
+
+  void rest(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    again_.wait_for(lock, stop, kAcceptAgain, [] { return false; });
   }
 
   // A connection that there is no room for is closed.

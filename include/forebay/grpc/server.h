@@ -13,6 +13,9 @@
 // Threads: each session's function runs on a thread of its own, each connection is received on one,
 // which never waits for a function; whoever has something to send sends it.
 //
+// Chunks that a function sends are let go of with the connection's lock: their release must neither
+// call the Execution nor wait.
+//
 // Destruction: cancels what runs and waits for its functions to return.
 
 #include <cstddef>
@@ -40,7 +43,8 @@ using Connection = std::variant<std::string, std::uint16_t>;
 
 /// Where the bytes of data messages are put.
 enum class Placement : std::uint8_t {
-  slices,   ///< where they were received with others: nothing is copied, bodies lie in many pieces
+  slices,   ///< where they were received with others: bodies lie in many pieces, and only those
+            ///< of less than 4 KiB are copied
   aligned,  ///< bodies lie in one piece, 64-byte aligned, and large ones are received there; data
             ///< that is not one whole Arrow message breaks the protocol
 };
@@ -72,7 +76,7 @@ struct ServerStats {
   std::uint64_t bytes_out = 0;  ///< bytes sent
   std::uint64_t bytes_gathered =
       0;  ///< bytes of aligned bodies that were received elsewhere, copied
-  std::uint64_t bytes_inlined = 0;  ///< bytes that came with a message's head in pieces, copied
+  std::uint64_t bytes_inlined = 0;  ///< bytes of pieces too small to be shared, copied
   std::uint64_t bytes_adopted = 0;  ///< bytes of messages in an unusual encoding, parsed
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How often the bytes of data are copied: never as slices; as aligned bodies at most once, and
+// How often the bytes of data are copied: hardly as slices; as aligned bodies at most once, and
 // large ones hardly.
 
 #include "support.h"
@@ -32,7 +32,7 @@ struct Messages {
   std::size_t bodies = 0;
 };
 
-TEST(GrpcCopies, SlicesAreNotCopied) {
+TEST(GrpcCopies, SlicesAreSharedUnlessTheyAreSmall) {
   const Messages messages;
   ServerOptions options;
   options.placement = Placement::slices;
@@ -59,9 +59,8 @@ TEST(GrpcCopies, SlicesAreNotCopied) {
   EXPECT_EQ(stats.bytes_in, messages.stream.bytes().size());
   EXPECT_EQ(stats.bytes_gathered, 0u);
   EXPECT_EQ(stats.bytes_adopted, 0u);
-  // What stands before the data may come in pieces, and then some bytes of the data with it.
-  constexpr std::size_t kHeadBytes = 12;
-  EXPECT_LE(stats.bytes_inlined, kHeadBytes * messages.stream.messages.size());
+  // But for small messages, and the ends of others.
+  EXPECT_LE(stats.bytes_inlined, stats.bytes_in / 4);
 }
 
 TEST(GrpcCopies, BodiesLieInOneAlignedPieceAndLargeOnesAreReceivedThere) {

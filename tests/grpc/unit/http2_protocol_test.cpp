@@ -157,14 +157,18 @@ class Pair {
       }
       OutputQueue out;
       server_.fill(out, 1 << 16);
-      while (!out.empty()) {
-        iovec piece;
-        ASSERT_EQ(out.peek({&piece, 1}), 1u);
-        nghttp2_session_mem_recv(client_, static_cast<const std::uint8_t*>(piece.iov_base),
-                                 piece.iov_len);
-        out.pop(piece.iov_len);
-        more = true;
-      }
+      more = !out.empty() || more;
+      deliver(out);
+    }
+  }
+  // Gives the client what the queue has.
+  void deliver(OutputQueue& out) {
+    while (!out.empty()) {
+      iovec piece;
+      ASSERT_EQ(out.peek({&piece, 1}), 1u);
+      nghttp2_session_mem_recv(client_, static_cast<const std::uint8_t*>(piece.iov_base),
+                               piece.iov_len);
+      out.pop(piece.iov_len);
     }
   }
   [[nodiscard]] std::size_t unsent() const { return unsent_.size(); }
@@ -306,6 +310,25 @@ TEST(Http2, EnginesOwnDeadlineEndsTheCall) {
   EXPECT_EQ(pair.call->heard, "broken closed ");
   EXPECT_EQ(pair.fields["grpc-status"], "4");
   EXPECT_TRUE(pair.server().next_deadline().is_never());
+}
+
+TEST(Http2, CallThatIsGivenUpWhileItsOutputWaitsForTheSocketIsReset) {
+  Pair pair;
+  pair.open(Pair::request({{"grpc-timeout", "10S"}}));
+  // The queue is full in the middle of this, so that nghttp2 holds a frame that it was promised.
+  OutputQueue out;
+  pair.call->stream->send(control_message(std::string(60'000, 'x')));
+  pair.server().fill(out, 1000);
+  EXPECT_GE(out.bytes(), 1000u);
+  pair.server().expire(Http2Protocol::Clock::now() + std::chrono::seconds(11));
+  EXPECT_EQ(pair.call->heard.find("broken "), 0u);
+  for (int i = 0; i < 4; ++i) {
+    pair.deliver(out);
+    pair.server().fill(out, 1 << 16);
+  }
+  pair.deliver(out);
+  EXPECT_EQ(pair.closed_with, NGHTTP2_CANCEL);
+  EXPECT_EQ(pair.call->heard, "broken closed ");
 }
 
 TEST(Http2, PingsThatComeTooOftenEndTheConnection) {
